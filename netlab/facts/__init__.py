@@ -1,0 +1,72 @@
+"""The vocabulary: everything that can be said about a network, as frozen values.
+
+`FAMILIES` names them all; `to_json` and `from_json` turn a fact into a plain dict and back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from netlab.facts.fact import Difference, Fact, Facts, Key, Need, OnLink, Resource, compare, facts_of
+from netlab.facts.links import Bridge, End, Namespace, Port, Stray, Veth, veth
+from netlab.facts.programs import Program
+from netlab.facts.routing import MAIN_TABLE, PROTOCOL, Address, Route, is_ipv6, network_of
+from netlab.facts.settings import DeviceSettings, Settings
+
+FAMILIES: dict[str, type[Fact]] = {
+    cls.family: cls for cls in (Namespace, Settings, Bridge, Veth, Stray, Port, Address, DeviceSettings, Route, Program)
+}
+
+__all__ = [
+    "FAMILIES",
+    "MAIN_TABLE",
+    "PROTOCOL",
+    "Address",
+    "Bridge",
+    "DeviceSettings",
+    "Difference",
+    "End",
+    "Fact",
+    "Facts",
+    "Key",
+    "Namespace",
+    "Need",
+    "OnLink",
+    "Port",
+    "Program",
+    "Resource",
+    "Route",
+    "Settings",
+    "Stray",
+    "Veth",
+    "compare",
+    "facts_of",
+    "from_json",
+    "is_ipv6",
+    "network_of",
+    "to_json",
+    "veth",
+]
+
+
+def to_json(fact: Fact) -> dict[str, Any]:
+    """Turn a fact into a dict of plain values, unset fields left out.
+
+    >>> to_json(Address("ns0", "eth0", "10.0.0.1/24"))
+    {'fact': 'address', 'node': 'ns0', 'device': 'eth0', 'address': '10.0.0.1/24'}
+    """
+    found = {"fact": fact.family}
+    found.update((name, value) for name, value in asdict(fact).items() if value is not None)
+    return found
+
+
+def from_json(value: dict[str, Any]) -> Fact:
+    """Turn what `to_json` gave back into the fact; raise KeyError or TypeError where it is none."""
+    rest = dict(value)
+    cls = FAMILIES[rest.pop("fact")]
+    if cls is Veth:
+        return Veth(End(**rest["a"]), End(**rest["b"]))
+    if "values" in rest:
+        rest["values"] = tuple((name, text) for name, text in rest["values"])
+    return cls(**rest)

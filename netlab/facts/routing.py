@@ -1,0 +1,126 @@
+"""The family of addresses and routes.
+
+Normal form: addresses are `A/n` with the host bits kept, networks are `A/n` with them zeroed, a default route is
+`0.0.0.0/0` or `::/0`, IPv6 is compressed and lower case. Metric 0 is the family's own default (IPv6: 1024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address, ip_interface
+from typing import ClassVar
+
+from netlab.facts.fact import Fact, Key, Need, OnLink, Resource
+
+#: RT_TABLE_MAIN (include/uapi/linux/rtnetlink.h).
+MAIN_TABLE = 254
+#: The route protocol that marks a route as netlab's; free in /etc/iproute2/rt_protos.
+PROTOCOL = 110
+
+
+@lru_cache(maxsize=65536)
+def network_of(address: str) -> str:
+    """Give the network of an address with a prefix length.
+
+    >>> network_of("10.0.0.254/24")
+    '10.0.0.0/24'
+    """
+    return str(ip_interface(address).network)
+
+
+@dataclass(frozen=True, slots=True)
+class Address(Fact):
+    """An address on a device, `A/n`."""
+
+    family: ClassVar[str] = "address"
+    rank: ClassVar[int] = 5
+
+    node: str
+    device: str
+    address: str
+
+    @property
+    def key(self) -> Key:
+        return ("address", self.node, self.device, self.address)
+
+    @property
+    def version(self) -> int:
+        return 6 if ":" in self.address else 4
+
+    def provides(self) -> tuple[Resource, ...]:
+        return (("local", self.node, self.address.partition("/")[0]),)
+
+    def needs(self) -> tuple[Need, ...]:
+        return (("device", self.node, self.device),)
+
+    def claims(self) -> tuple[Resource, ...]:
+        # The kernel would let two nodes hold one address; neighbours would not. The old holder goes first.
+        return (("address", self.address.partition("/")[0]),)
+
+    def connects(self) -> tuple[tuple[str, str, str], ...]:
+        return ((self.node, self.device, network_of(self.address)),)
+
+    def label(self) -> str:
+        return f"address {self.address} on {self.node}:{self.device}"
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Fact):
+    """A route of a node. `kind` is unicast, blackhole, unreachable or prohibit.
+
+    `device` None: whichever device the gateway is on. `source` is the preferred source address.
+    """
+
+    family: ClassVar[str] = "route"
+    rank: ClassVar[int] = 6
+    live: ClassVar[frozenset[str]] = frozenset({"via", "device", "kind", "source", "onlink", "mtu"})
+
+    node: str
+    to: str
+    via: str | None = None
+    device: str | None = None
+    table: int = MAIN_TABLE
+    metric: int = 0
+    kind: str = "unicast"
+    source: str | None = None
+    onlink: bool = False
+    mtu: int | None = None
+
+    @property
+    def key(self) -> Key:
+        return ("route", self.node, self.to, str(self.table), str(self.metric))
+
+    @property
+    def version(self) -> int:
+        return 6 if ":" in self.to else 4
+
+    def needs(self) -> tuple[Need, ...]:
+        found: list[Need] = [("netns", self.node)]
+        if self.device is not None:
+            found.append(("device", self.node, self.device))
+        if self.via is not None and not self.onlink:
+            found.append(OnLink(self.node, self.via, self.device))
+        if self.source is not None:
+            found.append(("local", self.node, self.source))
+        return tuple(found)
+
+    def connects(self) -> tuple[tuple[str, str, str], ...]:
+        if self.via is None and self.device is not None and self.kind == "unicast":
+            return ((self.node, self.device, self.to),)
+        return ()
+
+    def label(self) -> str:
+        way = f" via {self.via}" if self.via else f" dev {self.device}" if self.device else f" {self.kind}"
+        table = f" table {self.table}" if self.table != MAIN_TABLE else ""
+        return f"route {self.to}{way}{table} in {self.node}"
+
+
+def is_ipv6(address: str) -> bool:
+    """Tell whether an address, with or without a prefix length, is of IPv6."""
+    return ":" in address
+
+
+def canonical_address(text: str) -> str:
+    """Give an address `A` in its normal form; raise ValueError where it is none."""
+    return str(ip_address(text))

@@ -1,0 +1,269 @@
+"""What rtnetlink dumps say to records, addresses and routes. Pure; encode.py is its inverse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from struct import calcsize, unpack_from
+
+from netlab.facts import MAIN_TABLE, Route
+from netlab.kernel.codec import (
+    ADDRESS,
+    IFA_ADDRESS,
+    IFA_F_MANAGETEMPADDR,
+    IFA_F_PERMANENT,
+    IFA_FLAGS,
+    IFA_LOCAL,
+    IFF_LOWER_UP,
+    IFF_UP,
+    IFLA_ADDRESS,
+    IFLA_AF_SPEC,
+    IFLA_BR,
+    IFLA_BRPORT,
+    IFLA_GROUP,
+    IFLA_IFALIAS,
+    IFLA_IFNAME,
+    IFLA_INFO_DATA,
+    IFLA_INFO_KIND,
+    IFLA_INFO_SLAVE_DATA,
+    IFLA_LINK,
+    IFLA_LINK_NETNSID,
+    IFLA_LINKINFO,
+    IFLA_MASTER,
+    IFLA_MTU,
+    IFLA_OPERSTATE,
+    LINK,
+    NETNSA_NSID,
+    ROUTE,
+    ROUTE_KINDS,
+    RT_SCOPE_LINK,
+    RTA_DST,
+    RTA_GATEWAY,
+    RTA_METRICS,
+    RTA_MULTIPATH,
+    RTA_OIF,
+    RTA_PREFSRC,
+    RTA_PRIORITY,
+    RTA_TABLE,
+    RTAX_MTU,
+    RTM_F_CLONED,
+    RTNH_F_ONLINK,
+    RTPROT_KERNEL,
+    RTPROT_RA,
+    RTPROT_REDIRECT,
+    attributes,
+    unpack_ip,
+)
+
+#: Every IPv6 route has a metric; this one (IP6_RT_PRIO_USER, include/net/ip6_fib.h) is written as 0, the default.
+_IPV6_METRIC = 1024
+
+#: IPV4_DEVCONF_* of include/uapi/linux/ip.h less 1, and the sysctl of the same name.
+IPV4_DEVICE_SETTINGS = {
+    "forwarding": 0,
+    "proxy_arp": 2,
+    "rp_filter": 7,
+    "arp_announce": 17,
+    "arp_ignore": 18,
+    "accept_local": 22,
+    "route_localnet": 25,
+}
+#: DEVCONF_* of include/uapi/linux/ipv6.h.
+IPV6_DEVICE_SETTINGS = {"forwarding": 0, "accept_ra": 3, "disable_ipv6": 26}
+
+
+@dataclass(slots=True)
+class LinkRecord:
+    """A device as a dump tells it; the settings are raw arrays of 32-bit numbers."""
+
+    index: int
+    flags: int
+    name: str = ""
+    mac: str | None = None
+    mtu: int = 0
+    link: int = 0
+    namespace_id: int | None = None
+    master: int = 0
+    kind: str = ""
+    bridge: dict[str, int] | None = None
+    port: dict[str, int] | None = None
+    alias: str = ""
+    group: int = 0
+    operstate: int = 0
+    ipv4: bytes = b""
+    ipv6: bytes = b""
+
+    @property
+    def up(self) -> bool:
+        return bool(self.flags & IFF_UP)
+
+    @property
+    def carrier(self) -> bool:
+        return bool(self.flags & IFF_LOWER_UP)
+
+
+def link(raw: bytes, start: int, end: int) -> LinkRecord:
+    """Turn a RTM_NEWLINK body into a record."""
+    _, _, index, flags, _ = LINK.unpack_from(raw, start)
+    found = LinkRecord(index, flags)
+    at = {number: (a, b) for number, a, b in attributes(raw, start + 16, end)}
+    a, b = at[IFLA_IFNAME]
+    found.name = raw[a : b - 1].decode()
+    found.mtu = _u32(raw, at, IFLA_MTU)
+    found.group = _u32(raw, at, IFLA_GROUP)
+    if IFLA_ADDRESS in at:
+        a, b = at[IFLA_ADDRESS]
+        found.mac = raw[a:b].hex(":")
+    if IFLA_LINK in at:
+        found.link = _u32(raw, at, IFLA_LINK)
+    if IFLA_LINK_NETNSID in at:
+        found.namespace_id = _u32(raw, at, IFLA_LINK_NETNSID)
+    if IFLA_MASTER in at:
+        found.master = _u32(raw, at, IFLA_MASTER)
+    if IFLA_IFALIAS in at:
+        a, b = at[IFLA_IFALIAS]
+        found.alias = raw[a:b].rstrip(b"\0").decode(errors="replace")
+    if IFLA_OPERSTATE in at:
+        found.operstate = raw[at[IFLA_OPERSTATE][0]]
+    if IFLA_LINKINFO in at:
+        _link_info(found, raw, *at[IFLA_LINKINFO])
+    if IFLA_AF_SPEC in at:
+        _families(found, raw, *at[IFLA_AF_SPEC])
+    return found
+
+
+def _u32(raw: bytes, at: dict[int, tuple[int, int]], number: int) -> int:
+    place = at.get(number)
+    return 0 if place is None else int.from_bytes(raw[place[0] : place[0] + 4], "little")
+
+
+def _table(raw: bytes, start: int, end: int, layouts: dict[str, tuple[int, str]]) -> dict[str, int]:
+    names = {number: (name, code) for name, (number, code) in layouts.items()}
+    found: dict[str, int] = {}
+    for number, a, b in attributes(raw, start, end):
+        if number in names and b - a >= calcsize(names[number][1]):
+            name, code = names[number]
+            found[name] = unpack_from("=" + code, raw, a)[0]
+    return found
+
+
+def _link_info(found: LinkRecord, raw: bytes, start: int, end: int) -> None:
+    for number, a, b in attributes(raw, start, end):
+        if number == IFLA_INFO_KIND:
+            found.kind = raw[a:b].rstrip(b"\0").decode()
+        elif number == IFLA_INFO_DATA and found.kind == "bridge":
+            found.bridge = _table(raw, a, b, IFLA_BR)
+        elif number == IFLA_INFO_SLAVE_DATA:
+            found.port = _table(raw, a, b, IFLA_BRPORT)
+
+
+def _families(found: LinkRecord, raw: bytes, start: int, end: int) -> None:
+    """Find IFLA_INET_CONF (1) of AF_INET (2) and IFLA_INET6_CONF (2) of AF_INET6 (10)."""
+    for family, a, b in attributes(raw, start, end):
+        if family == 2:
+            for number, x, y in attributes(raw, a, b):
+                if number == 1:
+                    found.ipv4 = raw[x:y]
+        elif family == 10:
+            for number, x, y in attributes(raw, a, b):
+                if number == 2:
+                    found.ipv6 = raw[x:y]
+                    break
+
+
+def array_value(array: bytes, index: int) -> int | None:
+    """Give one number of an array of device settings, or None where this kernel's array is shorter."""
+    return int(unpack_from("=i", array, index * 4)[0]) if len(array) >= index * 4 + 4 else None
+
+
+def address(raw: bytes, start: int, end: int) -> tuple[int, str] | None:
+    """Turn a RTM_NEWADDR body into (device index, "A/n"); None for what the kernel or a router made."""
+    family, length, flags, scope, index = ADDRESS.unpack_from(raw, start)
+    local = given = None
+    for number, a, b in attributes(raw, start + 8, end):
+        if number == IFA_LOCAL:
+            local = raw[a:b]
+        elif number == IFA_ADDRESS:
+            given = raw[a:b]
+        elif number == IFA_FLAGS:
+            flags = int.from_bytes(raw[a:b], "little")
+    alone = local or given
+    if alone is None:
+        return None
+    if family == 10 and (scope == RT_SCOPE_LINK or not flags & IFA_F_PERMANENT or flags & IFA_F_MANAGETEMPADDR):
+        return None
+    text = unpack_ip(alone)
+    if text == "::1" or (text == "127.0.0.1" and index == 1):
+        return None
+    return index, f"{text}/{length}"
+
+
+@dataclass(slots=True)
+class RouteRecord:
+    """A route as a dump tells it; `index` is that of its device."""
+
+    to: str
+    via: str | None
+    index: int
+    table: int
+    metric: int
+    kind: str
+    source: str | None
+    onlink: bool
+    mtu: int | None
+    protocol: int
+
+    def fact(self, node: str, device: str | None) -> Route:
+        return Route(
+            node, self.to, self.via, device, self.table, self.metric, self.kind, self.source, self.onlink, self.mtu
+        )
+
+
+def route(raw: bytes, start: int, end: int) -> RouteRecord | None:
+    """Turn a RTM_NEWROUTE body into a record; None for what the kernel, a redirect or a router made."""
+    family, length, _, _, table, protocol, _, kind, flags = ROUTE.unpack_from(raw, start)
+    if protocol in (RTPROT_KERNEL, RTPROT_RA, RTPROT_REDIRECT) or flags & RTM_F_CLONED or kind not in ROUTE_KINDS:
+        return None
+    network = "::" if family == 10 else "0.0.0.0"  # noqa: S104 -- the name of "everywhere", not a place to bind
+    found = RouteRecord(network, None, 0, table or MAIN_TABLE, 0, ROUTE_KINDS[kind], None, False, None, protocol)
+    found.onlink = bool(flags & RTNH_F_ONLINK)
+    for number, a, b in attributes(raw, start + 12, end):
+        if number == RTA_DST:
+            found.to = unpack_ip(raw[a:b])
+        elif number == RTA_GATEWAY:
+            found.via = unpack_ip(raw[a:b])
+        elif number == RTA_OIF:
+            found.index = int.from_bytes(raw[a:b], "little")
+        elif number == RTA_PRIORITY:
+            found.metric = int.from_bytes(raw[a:b], "little")
+        elif number == RTA_PREFSRC:
+            found.source = unpack_ip(raw[a:b])
+        elif number == RTA_TABLE:
+            found.table = int.from_bytes(raw[a:b], "little")
+        elif number == RTA_METRICS:
+            found.mtu = next(
+                (int.from_bytes(raw[x:y], "little") for n, x, y in attributes(raw, a, b) if n == RTAX_MTU), None
+            )
+        elif number == RTA_MULTIPATH and found.via is None:
+            _first_hop(found, raw, a)
+    found.to += f"/{length}"
+    if family == 10:
+        found.metric = 0 if found.metric == _IPV6_METRIC else found.metric
+        if found.kind != "unicast":
+            found.index = 0  # IPv6 hangs its rejecting routes on lo
+    return found
+
+
+def _first_hop(found: RouteRecord, raw: bytes, start: int) -> None:
+    """Take the first next hop of a multipath route (struct rtnexthop: length, flags, hops, index)."""
+    size, _, _, found.index = unpack_from("=HBBi", raw, start)
+    for number, a, b in attributes(raw, start + 8, start + size):
+        if number == RTA_GATEWAY:
+            found.via = unpack_ip(raw[a:b])
+
+
+def namespace_id(raw: bytes, start: int, end: int) -> int:
+    """Give the id of a RTM_NEWNSID body; -1 where the namespace has none here."""
+    for number, a, b in attributes(raw, start + 4, end):
+        if number == NETNSA_NSID:
+            return int.from_bytes(raw[a:b], "little", signed=True)
+    return -1

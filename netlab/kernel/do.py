@@ -1,0 +1,258 @@
+"""Steps done: each turned into messages and calls, queued by place (batch.py), sent together.
+
+The order of the steps is kept wherever one could tell. Nothing here decides what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from netlab.facts import Address, Bridge, DeviceSettings, Namespace, Port, Route, Settings, Stray, Veth
+from netlab.kernel import encode
+from netlab.kernel.batch import Batch
+from netlab.kernel.place import Place, inside, read_settings, write_settings
+from netlab.kernel.places import Places
+from netlab.names import HOST, mark
+from netlab.plan.steps import Action, Step, StepRefused
+
+#: Failures that mean that what is to be deleted is gone already.
+_GONE = {errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO}
+
+
+def forgives(step: Step, number: int) -> bool:
+    """Tell whether a failure leaves things as the step wants them."""
+    if step.action is Action.DELETE:
+        return number in _GONE
+    # An address that a deletion was expected to take, and did not, is there already.
+    return number == errno.EEXIST and isinstance(step.fact, Address)
+
+
+class Work:
+    """One call of `do`: a batch over the places of a lab."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._batch = Batch(forgives)
+        self._leaving: list[Step] = []
+        #: How far a place's queue must come for a device to be there.
+        self._made: dict[tuple[str, str], int] = {}
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Do the steps; raises StepRefused. What was made is registered even then, so that it can be undone."""
+        places = self._places
+        settings = {
+            step.fact.node: step.fact.values
+            for step in steps
+            if isinstance(step.fact, Settings) and step.action is Action.CREATE
+        }
+        newborn = [
+            step.fact.node
+            for step in steps
+            if isinstance(step.fact, Namespace) and step.action is Action.CREATE and step.fact.node != HOST
+        ]
+        try:
+            with places.expecting(newborn, settings):
+                for step in steps:
+                    self._step(step)
+                self._delete_namespaces()
+                self._batch.flush_all(last=HOST)
+        finally:
+            places.register_newborn()
+
+    def _step(self, step: Step) -> None:
+        if step.action is Action.DELETE and isinstance(step.fact, Namespace):
+            self._leaving.append(step)
+            return
+        # A name is free only when the namespaces that held it (or its veth's far end) are gone.
+        self._delete_namespaces()
+        handler = _HANDLERS[type(step.fact)]
+        try:
+            handler(self, step)
+        except OSError as error:
+            if not forgives(step, error.errno or 0):
+                raise StepRefused(step, error.errno or 0, str(error)) from error
+
+    def _delete_namespaces(self) -> None:
+        if not self._leaving:
+            return
+        self._batch.flush_all(last=HOST)
+        leaving, self._leaving = self._leaving, []
+        try:
+            self._places.delete([step.fact.nodes[0] for step in leaving])
+        except OSError as error:
+            raise StepRefused(leaving[0], error.errno or 0, str(error)) from error
+
+    def _index(self, place: Place, device: str) -> int:
+        """Give the index of a device that is there or queued to be made."""
+        if device not in place.indices:
+            self._batch.flush(place, self._made.get((place.node, device), 0))
+            if place.index(device) is None:
+                raise OSError(errno.ENODEV, os.strerror(errno.ENODEV), device)
+        return place.indices[device]
+
+    def _namespace(self, step: Step) -> None:
+        fact = step.fact
+        assert isinstance(fact, Namespace)
+        place = self._places.get(fact.node)
+        alias = mark(self._places.lab, fact.node)
+        self._batch.message(place, step, encode.set_loopback(fact.up, alias))
+
+    def _bridge(self, step: Step) -> None:
+        fact = step.fact
+        assert isinstance(fact, Bridge)
+        place = self._places.get(fact.node)
+        if step.action is Action.CREATE:
+            grouped = self._places.marked(fact.node)
+            message = encode.new_bridge(fact, place.new_index(fact.name), grouped)
+            self._made[fact.node, fact.name] = self._batch.message(place, step, message)
+            self._mark(place, step, fact.name)
+        elif step.action is Action.UPDATE:
+            changed = {difference.field for difference in step.differences}
+            self._batch.message(place, step, encode.change_link(fact.name, fact, changed))
+        else:
+            self._delete_link(place, step, fact.name)
+
+    def _mark(self, place: Place, step: Step, device: str) -> None:
+        if self._places.marked(place.node):
+            alias = mark(self._places.lab, f"{place.node}/{device}")
+            self._batch.message(place, step, encode.mark_link(device, alias))
+
+    def _delete_link(self, place: Place, step: Step, name: str) -> None:
+        self._batch.message(place, step, encode.delete_link(name))
+        place.indices.pop(name, None)
+
+    def _veth(self, step: Step) -> None:
+        fact = step.fact
+        assert isinstance(fact, Veth)
+        a, b = self._places.get(fact.a.node), self._places.get(fact.b.node)
+        if step.action is Action.CREATE:
+            self._new_veth(step, fact, a, b)
+        elif step.action is Action.UPDATE:
+            names = [difference.field for difference in step.differences]
+            for place, end, letter in ((a, fact.a, "a"), (b, fact.b, "b")):
+                if changed := encode.changed_of(fact, names, letter):
+                    self._batch.message(place, step, encode.change_link(end.name, end, changed))
+        else:
+            # Both queues must have come this far: the one message takes both ends.
+            self._batch.after(a, b)
+            self._delete_link(a, step, fact.a.name)
+            b.indices.pop(fact.b.name, None)
+            self._batch.after(b, a)
+
+    def _new_veth(self, step: Step, fact: Veth, a: Place, b: Place) -> None:
+        """Make a pair from the newest of its namespaces, where it joins the rest of the node's messages."""
+        near, far, place, other = fact.a, fact.b, a, b
+        if fact.a.node == HOST or (place.next_index is None and other.next_index is not None):
+            near, far, place, other = far, near, other, place
+        self._batch.after(place, other)
+        indices = place.new_index(near.name), 0
+        if indices[0]:
+            # The kernel takes an index for the far end only together with one for the near end.
+            indices = indices[0], other.new_index(far.name)
+        grouped = self._places.marked(place.node), self._places.marked(other.node)
+        namespace = None if place is other else other.fd
+        message = encode.new_veth(near, far, indices, namespace, grouped)
+        self._made[place.node, near.name] = self._batch.message(place, step, message)
+        self._mark(place, step, near.name)
+        self._batch.after(other, place)
+        # A far end cannot be born up: it has no peer yet (drivers/net/veth.c, veth_open).
+        made = self._batch.message(other, step, encode.change_link(far.name, far, {"up"}))
+        self._made[other.node, far.name] = made
+        self._mark(other, step, far.name)
+
+    def _stray(self, step: Step) -> None:
+        fact = step.fact
+        assert isinstance(fact, Stray)
+        if step.action is not Action.DELETE:
+            raise AssertionError(f"{fact.label()} is never made")
+        self._delete_link(self._places.get(fact.node), step, fact.name)
+
+    def _port(self, step: Step) -> None:
+        fact = step.fact
+        assert isinstance(fact, Port)
+        place = self._places.get(fact.node)
+        changed = None if step.action is Action.CREATE else {difference.field for difference in step.differences}
+        if step.action is Action.DELETE:
+            self._batch.message(place, step, encode.plug(fact.device, 0))
+            return
+        if changed is None or "bridge" in changed:
+            self._batch.message(place, step, encode.plug(fact.device, self._index(place, fact.bridge)))
+            changed = None
+        for message in encode.port_options(fact, changed):
+            self._batch.message(place, step, message)
+
+    def _address(self, step: Step) -> None:
+        fact = step.fact
+        assert isinstance(fact, Address)
+        place = self._places.get(fact.node)
+        index = self._index(place, fact.device)
+        if step.action is Action.CREATE:
+            self._batch.message(place, step, encode.new_address(fact, index, nodad=self._places.own(fact.node)))
+        else:
+            self._batch.message(place, step, encode.delete_address(fact, index))
+
+    def _route(self, step: Step) -> None:
+        fact = step.fact
+        assert isinstance(fact, Route)
+        place = self._places.get(fact.node)
+        if step.action is Action.DELETE:
+            self._batch.message(place, step, encode.delete_route(fact))
+            return
+        index = None if fact.device is None else self._index(place, fact.device)
+        make = encode.new_route if step.action is Action.CREATE else encode.change_route
+        self._batch.message(place, step, make(fact, index))
+
+    def _settings(self, step: Step) -> None:
+        fact = step.fact
+        assert isinstance(fact, (Settings, DeviceSettings))
+        place = self._places.get(fact.node)
+        if isinstance(fact, Settings) and place.written is not None and step.action is Action.CREATE:
+            return  # written when the namespace was made
+        self._batch.call(place, step, self._writer(place, step))
+
+    def _writer(self, place: Place, step: Step) -> Callable[[], None]:
+        fact = step.fact
+        assert isinstance(fact, (Settings, DeviceSettings))
+
+        def write() -> None:
+            with inside(place.fd):
+                if step.action is Action.CREATE:
+                    write_settings(place, fact.values)
+                elif step.action is Action.UPDATE:
+                    write_settings(place, tuple(self._restored(place, step)))
+                elif isinstance(fact, DeviceSettings):
+                    write_settings(place, tuple(_defaults(place, [name for name, _ in fact.values])))
+            place.written = None
+
+        return write
+
+    def _restored(self, place: Place, step: Step) -> Iterator[tuple[str, str]]:
+        """Give the values of an update; a device's setting that is no longer wanted gets the node's default."""
+        for difference in step.differences:
+            if difference.after is not None:
+                yield difference.field, difference.after
+            else:
+                yield from _defaults(place, [difference.field])
+
+
+def _defaults(place: Place, names: list[str]) -> Iterator[tuple[str, str]]:
+    """Give, for settings of a device, what its node's `conf.default` says."""
+    for name in names:
+        head, _, leaf = name.rpartition(".")
+        family = ".".join(head.split(".")[:3])
+        yield name, read_settings(place, (f"{family}.default.{leaf}",))[f"{family}.default.{leaf}"]
+
+
+_HANDLERS: dict[type, Callable[[Work, Step], None]] = {
+    Namespace: Work._namespace,
+    Settings: Work._settings,
+    DeviceSettings: Work._settings,
+    Bridge: Work._bridge,
+    Veth: Work._veth,
+    Stray: Work._stray,
+    Port: Work._port,
+    Address: Work._address,
+    Route: Work._route,
+}

@@ -1,0 +1,190 @@
+"""Places: the namespaces that a door works in, each with its descriptor, its socket and its device indices.
+
+A place is opened once and kept. The calling thread goes into a namespace for a moment (to open a socket or a file
+of /proc/sys, which are of the namespace that opens them) and always comes back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from netlab.facts.settings import OPTIONAL_PREFIXES, Values
+from netlab.kernel import codec, encode
+from netlab.kernel.codec import LINK
+from netlab.kernel.socket import RouteSocket
+from netlab.namespaces.syscalls import CLONE_NEWNET, setns
+
+_SYSCTL = "/proc/sys/"
+_CONF = "net.ipv4.conf."
+
+
+class Place:
+    """One network namespace: its descriptor, a socket opened inside, and the indices of the devices met so far."""
+
+    def __init__(self, node: str, fd: int, socket: RouteSocket) -> None:
+        self.node, self.fd, self.socket = node, fd, socket
+        self.indices: dict[str, int] = {"lo": 1}
+        #: In a namespace that this process has just made: the next free index, which nobody else can take.
+        self.next_index: int | None = None
+        #: What was written to the settings of a namespace that this process has just made.
+        self.written: dict[str, str] | None = None
+        self._ipv4_conf: int | None = None
+
+    @classmethod
+    def here(cls, node: str) -> Place:
+        """Open the namespace that the calling thread is in."""
+        fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return cls(node, fd, RouteSocket.opened())
+        except OSError:
+            os.close(fd)
+            raise
+
+    @classmethod
+    def at(cls, node: str, fd: int) -> Place:
+        """Open the namespace of a descriptor, which the place then owns."""
+        with inside(fd):
+            return cls(node, fd, RouteSocket.opened())
+
+    def close(self) -> None:
+        self.socket.close()
+        os.close(self.fd)
+        if self._ipv4_conf is not None:
+            os.close(self._ipv4_conf)
+
+    def new_index(self, device: str) -> int:
+        """Give the index that a new device is to get: chosen in a namespace just made, else 0 (the kernel chooses)."""
+        if self.next_index is None:
+            return 0
+        found = self.indices[device] = self.next_index
+        self.next_index += 1
+        return found
+
+    def index(self, device: str) -> int | None:
+        """Give a device's index, asking the kernel the first time; None where there is no such device."""
+        if device not in self.indices:
+            answer = self.socket.ask(encode.find_link(device))
+            if answer is None:
+                return None
+            raw, start, _ = answer
+            self.indices[device] = LINK.unpack_from(raw, start)[2]
+        return self.indices[device]
+
+    def namespace_id(self, fd: int) -> int:
+        """Give the id by which this namespace knows another; -1 if it has never met it."""
+        body = b"\0\0\0\0" + codec.attribute_u32(codec.NETNSA_FD, fd)
+        answer = self.socket.ask((codec.RTM_GETNSID, codec.NLM_F_REQUEST, body))
+        if answer is None:
+            return -1
+        from netlab.kernel.decode import namespace_id
+
+        return namespace_id(*answer)
+
+    def open_setting(self, name: str, flags: int) -> int:
+        """Open a setting's file; the calling thread must be inside.
+
+        Looking up /proc/sys/net/ipv4 takes longer with every namespace that exists (they share one hash chain), so
+        the directory of the commonest settings is opened once.
+        """
+        if not name.startswith(_CONF) and name != "net.ipv4.ip_forward":
+            return os.open(setting_path(name), flags | os.O_CLOEXEC)
+        if self._ipv4_conf is None:
+            self._ipv4_conf = os.open(_SYSCTL + "net/ipv4/conf", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        relative = "../ip_forward" if name == "net.ipv4.ip_forward" else _relative(name)
+        return os.open(relative, flags | os.O_CLOEXEC, dir_fd=self._ipv4_conf)
+
+
+def _relative(name: str) -> str:
+    device, _, leaf = name[len(_CONF) :].rpartition(".")
+    return f"{device}/{leaf}"
+
+
+def setting_path(name: str) -> str:
+    """Give the file of a setting; a device's own dots stay dots.
+
+    >>> setting_path("net.ipv4.conf.eth0.100.rp_filter")
+    '/proc/sys/net/ipv4/conf/eth0.100/rp_filter'
+    >>> setting_path("net.bridge.bridge-nf-call-iptables")
+    '/proc/sys/net/bridge/bridge-nf-call-iptables'
+    """
+    parts = name.split(".")
+    if len(parts) > 5 and parts[2] in ("conf", "neigh"):
+        parts = [*parts[:3], ".".join(parts[3:-1]), parts[-1]]
+    return _SYSCTL + "/".join(parts)
+
+
+@contextmanager
+def inside(fd: int) -> Iterator[None]:
+    """Take the calling thread into a network namespace and back."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        setns(fd, CLONE_NEWNET)
+        try:
+            yield
+        finally:
+            setns(home, CLONE_NEWNET)
+    finally:
+        os.close(home)
+
+
+def read_settings(place: Place, names: tuple[str, ...]) -> dict[str, str]:
+    """Read settings of a place; the calling thread must be inside. Those without a file are left out."""
+    found: dict[str, str] = {}
+    for name in names:
+        try:
+            fd = place.open_setting(name, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            found[name] = os.read(fd, 4096).decode(errors="replace").strip().replace("\t", " ")
+        except OSError:
+            continue  # a setting that can only be written
+        finally:
+            os.close(fd)
+    return found
+
+
+def write_settings(place: Place, values: Values) -> None:
+    """Write settings in order; the calling thread must be inside. A missing file of an optional one is no fault."""
+    for name, value in values:
+        try:
+            fd = place.open_setting(name, os.O_WRONLY)
+        except FileNotFoundError:
+            if name.startswith(OPTIONAL_PREFIXES):
+                continue
+            raise
+        try:
+            os.write(fd, value.encode())
+        finally:
+            os.close(fd)
+
+
+#: Writing the one overwrites the others (net/ipv4/devinet.c devinet_sysctl_forward, net/ipv6/addrconf.c).
+_OVERWRITES = {
+    "net.ipv4.ip_forward": ("net.ipv4.conf.all.forwarding", "net.ipv4.conf.default.forwarding"),
+    "net.ipv6.conf.all.forwarding": ("net.ipv6.conf.default.forwarding",),
+    "net.ipv6.conf.all.disable_ipv6": ("net.ipv6.conf.default.disable_ipv6",),
+}
+
+
+def needed_writes(values: Values, born: Mapping[str, str]) -> tuple[Values, dict[str, str]]:
+    """Give the writes that turn what a namespace is born with into `values`, and what it has then."""
+    now = dict(born)
+    writes: list[tuple[str, str]] = []
+    for name, value in values:
+        if name not in now and name.startswith(OPTIONAL_PREFIXES):
+            continue
+        if now.get(name) != value:
+            writes.append((name, value))
+            now[name] = value
+            for other in _OVERWRITES.get(name, ()):
+                now[other] = value
+        if name.startswith("net.ipv4.conf.default."):
+            # `lo` is older than any write to the defaults.
+            own = name.replace(".default.", ".lo.")
+            if now.get(own) != value:
+                writes.append((own, value))
+                now[own] = value
+    return tuple(writes), now

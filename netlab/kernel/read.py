@@ -1,0 +1,281 @@
+"""What is there: dumps of every namespace of a lab, turned into facts.
+
+In a namespace of our own everything configured is a fact, whoever made it. On the real machine only what bears our
+marks is; everything else there is `foreign`: named, so that nothing of ours collides with it, and left alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from socket import AF_INET, AF_INET6
+from typing import Any
+
+from netlab.facts import (
+    PROTOCOL,
+    Address,
+    Bridge,
+    DeviceSettings,
+    End,
+    Fact,
+    Namespace,
+    Port,
+    Settings,
+    Stray,
+    facts_of,
+    veth,
+)
+from netlab.kernel import codec, decode
+from netlab.kernel.decode import IPV4_DEVICE_SETTINGS, IPV6_DEVICE_SETTINGS, LinkRecord, array_value
+from netlab.kernel.encode import GROUP
+from netlab.kernel.place import Place, inside, read_settings
+from netlab.kernel.places import Places
+from netlab.names import HOST, parse_mark
+from netlab.plan.steps import Reading, Scope
+
+#: Fall-back devices that modules put into every namespace; nobody can delete them.
+_FALLBACK = frozenset(
+    {"tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0", "ip6gretap0"}
+)
+_OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
+
+
+class _Node:
+    """One namespace as dumped."""
+
+    def __init__(self, place: Place, own: bool, lab: str) -> None:
+        self.place, self.own, self.name = place, own, place.node
+        self.links = place.socket.dump(codec.link_dump(), decode.link)
+        self.by_index = {link.index: link for link in self.links}
+        place.indices = {link.name: link.index for link in self.links}
+        #: Indices of the devices that are ours.
+        self.ours = {link.index for link in self.links if own or _marked(link, lab)}
+
+
+def _marked(link: LinkRecord, lab: str) -> bool:
+    owner = parse_mark(link.alias)
+    return owner is not None and owner == (lab, f"{HOST}/{link.name}")
+
+
+class Reader:
+    """One reading of a lab's namespaces."""
+
+    def __init__(self, places: Places, scope: Scope) -> None:
+        self._places, self._scope = places, scope
+        self._foreign: dict[tuple[str, ...], str] = {}
+        self._nodes: dict[str, _Node] = {}
+
+    def read(self) -> Reading:
+        places, scope = self._places, self._scope
+        ours, taken = places.find(scope.nodes)
+        for node, owner in taken.items():
+            self._foreign["netns", node] = f"the namespace {scope.lab}-{node} exists: {owner}"
+        for name in (HOST, *sorted(ours)):
+            self._nodes[name] = _Node(places.get(name), places.own(name), scope.lab)
+        facts = facts_of(self._facts(ours))
+        observed = dict(self._observed()) if scope.observe else {}
+        return Reading(facts, self._foreign, observed)
+
+    def _facts(self, ours: set[str]) -> Iterator[Fact]:
+        host = self._nodes[HOST]
+        if not self._scope.machine and parse_mark(host.by_index[1].alias) == (self._scope.lab, HOST):
+            yield Namespace(HOST, host.by_index[1].up)
+        for name in sorted(ours):
+            yield Namespace(name, self._nodes[name].by_index[1].up)
+        settings: dict[str, Settings] = {}
+        for node in self._nodes.values():
+            if found := self._settings(node):
+                settings[node.name] = found
+                yield found
+        yield from self._bridges()
+        yield from self._pairs()
+        for node in self._nodes.values():
+            yield from self._ports(node)
+            yield from self._addresses(node)
+        for node in self._nodes.values():
+            if node.own and node.name in settings:
+                yield from _device_settings(node, settings[node.name])
+            yield from self._routes(node)
+        self._note_foreign(host)
+
+    def _settings(self, node: _Node) -> Settings | None:
+        names = self._scope.settings.get(node.name, ())
+        if not names:
+            return None
+        written = node.place.written
+        if written is not None and all(name in written for name in names if not name.startswith("net.bridge.")):
+            # Made and written by this process a moment ago; what the devices were born with tells if it took.
+            return Settings(node.name, tuple((name, written[name]) for name in names if name in written))
+        with inside(node.place.fd):
+            found = read_settings(node.place, names)
+        return Settings(node.name, tuple(found.items())) if found else None
+
+    def _bridges(self) -> Iterator[Fact]:
+        for node in self._nodes.values():
+            for link in node.links:
+                if link.index not in node.ours or link.index == 1 or link.name in _FALLBACK:
+                    continue
+                if link.kind == "bridge":
+                    yield _bridge(node.name, link)
+                elif link.kind != "veth":
+                    yield Stray(node.name, link.name, link.kind or "device")
+
+    def _pairs(self) -> Iterator[Fact]:
+        """Join the two ends of every veth pair: their indices name each other, their namespace ids prove it."""
+        ends: dict[tuple[int, int], list[tuple[_Node, LinkRecord]]] = defaultdict(list)
+        veths = [(node, link) for node in self._nodes.values() for link in node.links if link.kind == "veth"]
+        for node, link in veths:
+            ends[link.index, link.link].append((node, link))
+        done: set[tuple[str, int]] = set()
+        for node, link in sorted(veths, key=lambda end: not end[0].own):
+            if (node.name, link.index) in done:
+                continue
+            far = self._far_end(node, link, ends[link.link, link.index])
+            done.add((node.name, link.index))
+            if far is not None:
+                done.add((far[0].name, far[1].index))
+                # A pair with one end in a namespace of ours is ours, and so is its other end.
+                if link.index in node.ours or far[1].index in far[0].ours:
+                    far[0].ours.add(far[1].index)
+                    node.ours.add(link.index)
+                    yield veth(_end(node, link), _end(*far))
+            elif link.index in node.ours:
+                yield Stray(node.name, link.name, "veth")
+
+    def _far_end(
+        self, node: _Node, link: LinkRecord, candidates: list[tuple[_Node, LinkRecord]]
+    ) -> tuple[_Node, LinkRecord] | None:
+        for other, far in candidates:
+            if link.namespace_id is None:
+                if other is node and far is not link:
+                    return other, far
+            elif other is not node and node.place.namespace_id(other.place.fd) == link.namespace_id:
+                return other, far
+        return None
+
+    def _ports(self, node: _Node) -> Iterator[Fact]:
+        for link in node.links:
+            master = node.by_index.get(link.master)
+            if link.index in node.ours and master is not None and master.kind == "bridge":
+                yield _port(node.name, link, master.name)
+
+    def _addresses(self, node: _Node) -> Iterator[Fact]:
+        for index, text in node.place.socket.dump(codec.address_dump(), decode.address):
+            if index in node.ours:
+                yield Address(node.name, node.by_index[index].name, text)
+            elif not node.own and index in node.by_index:
+                self._foreign["address", text.partition("/")[0]] = f"on {node.by_index[index].name} of this machine"
+
+    def _routes(self, node: _Node) -> Iterator[Fact]:
+        for family in (AF_INET, AF_INET6):
+            for route in node.place.socket.dump(codec.route_dump(family), decode.route):
+                device = node.by_index[route.index].name if route.index in node.by_index else None
+                if node.own or (route.protocol == PROTOCOL and route.index in node.ours):
+                    yield route.fact(node.name, device)
+
+    def _note_foreign(self, host: _Node) -> None:
+        if host.own:
+            return
+        for link in host.links:
+            if link.index in host.ours:
+                continue
+            owner = parse_mark(link.alias)
+            if owner is None and link.group == GROUP:
+                words = "left over from a netlab that was killed"
+            else:
+                words = f"of lab {owner[0]!r}" if owner else "not netlab's"
+            self._foreign["device", HOST, link.name] = f"a {link.kind or 'device'} {link.name} exists: {words}"
+
+    def _observed(self) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+        for node in self._nodes.values():
+            for link in node.links:
+                if link.index in node.ours:
+                    state = _OPERSTATES[link.operstate] if link.operstate < len(_OPERSTATES) else "unknown"
+                    seen = {"ifindex": link.index, "carrier": link.carrier, "operstate": state, "up": link.up}
+                    yield ("device", node.name, link.name), seen
+
+
+def _bridge(node: str, link: LinkRecord) -> Bridge:
+    own = link.bridge or {}
+    filtering = own.get("vlan_filtering")
+    return Bridge(
+        node,
+        link.name,
+        link.mac,
+        link.mtu,
+        link.up,
+        bool(own.get("stp")),
+        own.get("forward_delay"),
+        own.get("hello_time"),
+        own.get("max_age"),
+        own.get("ageing_time"),
+        own.get("priority"),
+        None if filtering is None else bool(filtering),
+    )
+
+
+def _end(node: _Node, link: LinkRecord) -> End:
+    return End(node.name, link.name, link.mac, link.mtu, link.up)
+
+
+def _port(node: str, link: LinkRecord, bridge: str) -> Port:
+    own = link.port or {}
+    return Port(
+        node,
+        link.name,
+        bridge,
+        bool(own.get("hairpin", 0)),
+        bool(own.get("isolated", 0)),
+        bool(own.get("learning", 1)),
+        bool(own.get("flood", 1)),
+        own.get("cost"),
+        own.get("priority"),
+    )
+
+
+def _device_settings(node: _Node, settings: Settings) -> Iterator[Fact]:
+    """Give what of a node's devices is set otherwise than the node's defaults, which they were born with."""
+    values = dict(settings.values)
+    default4 = _expected(values, "net.ipv4", IPV4_DEVICE_SETTINGS)
+    default6 = _expected(values, "net.ipv6", IPV6_DEVICE_SETTINGS)
+    if default6.get("disable_ipv6") == 1:
+        default6 = {"disable_ipv6": 1}
+    usual: set[bytes] = set()
+    for link in node.links:
+        arrays = link.ipv4 + b"|" + link.ipv6
+        if link.name in _FALLBACK or (arrays in usual and link.index != 1):
+            continue
+        stray = [
+            *_stray(link, "net.ipv4", link.ipv4, default4, IPV4_DEVICE_SETTINGS),
+            *_stray(link, "net.ipv6", link.ipv6, default6, IPV6_DEVICE_SETTINGS),
+        ]
+        if stray:
+            yield DeviceSettings(node.name, link.name, tuple(stray))
+        elif link.index != 1:
+            usual.add(arrays)
+
+
+def _expected(values: dict[str, str], family: str, names: Iterable[str]) -> dict[str, int]:
+    found = {}
+    for name in names:
+        text = values.get(f"{family}.conf.default.{name}")
+        if name == "forwarding":
+            text = values.get("net.ipv4.ip_forward" if family == "net.ipv4" else f"{family}.conf.all.forwarding")
+        if name == "disable_ipv6":
+            text = values.get(f"{family}.conf.all.{name}", text)
+        if text is not None and text.lstrip("-").isdigit():
+            found[name] = int(text)
+        elif name in ("proxy_arp", "accept_local", "route_localnet") and family == "net.ipv4":
+            found[name] = 0
+    return found
+
+
+def _stray(
+    link: LinkRecord, family: str, array: bytes, expected: dict[str, int], positions: dict[str, int]
+) -> Iterator[tuple[str, str]]:
+    for name, usual in expected.items():
+        if link.index == 1 and name in ("accept_ra", "forwarding"):
+            continue  # `lo` is older than the defaults, and neither means anything there
+        now = array_value(array, positions[name])
+        if now is not None and now != usual:
+            yield f"{family}.conf.{link.name}.{name}", str(now)

@@ -1,0 +1,35 @@
+"""The real kernel behind the door's protocol: read by dumps, changed by batches of netlink messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from netlab.kernel.do import Work
+from netlab.kernel.places import Places
+from netlab.kernel.read import Reader
+from netlab.plan.steps import Reading, Scope, Step
+
+
+class RealKernel:
+    """The kernel as the calling process sees it: in a sandbox, `machine` is False and `host` is the sandbox's own."""
+
+    families = frozenset({"netns", "settings", "bridge", "veth", "link", "port", "address", "device-settings", "route"})
+
+    def __init__(self, lab: str, machine: bool) -> None:
+        self._places = Places(lab, machine)
+
+    def read(self, scope: Scope) -> Reading:
+        """Read the lab's namespaces; raises OSError where the kernel refuses."""
+        return Reader(self._places, scope).read()
+
+    def do(self, steps: Sequence[Step]) -> None:
+        """Do steps; raises StepRefused."""
+        Work(self._places).run(steps)
+
+    @property
+    def born(self) -> Mapping[str, str]:
+        """What namespaces that this door made were born with, of the settings that were asked for."""
+        return self._places.born
+
+    def close(self) -> None:
+        self._places.close()
