@@ -67,8 +67,9 @@ class NetlabError(Exception):
     exit_code = 1
 
     def problems(self) -> tuple[Problem, ...]:
-        """Give the error as problems, the form that every JSON document carries."""
-        return (Problem(code=type(self).__name__.lower(), what=str(self)),)
+        """Give the error as problems, the form that every JSON document carries; a last line `  fix:` is the fix."""
+        what, _, fix = str(self).partition("\n  fix: ")
+        return (Problem(code=type(self).__name__.lower(), what=what, fix=fix or None),)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors travel out of the process that works in a sandbox; their __init__ takes other arguments than `args`.

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from netlab.facts.fact import Difference, Fact, Facts, Key, Need, OnLink, Resource, compare, facts_of
@@ -17,6 +17,10 @@ from netlab.facts.settings import DeviceSettings, Settings
 FAMILIES: dict[str, type[Fact]] = {
     cls.family: cls for cls in (Namespace, Settings, Bridge, Veth, Stray, Port, Address, DeviceSettings, Route, Program)
 }
+
+# Looked up once: dataclasses.asdict copies deeply, and a large lab has tens of thousands of facts.
+_NAMES = {cls: tuple(field.name for field in fields(cls)) for cls in FAMILIES.values()}
+_END_NAMES = tuple(field.name for field in fields(End))
 
 __all__ = [
     "FAMILIES",
@@ -56,9 +60,16 @@ def to_json(fact: Fact) -> dict[str, Any]:
     >>> to_json(Address("ns0", "eth0", "10.0.0.1/24"))
     {'fact': 'address', 'node': 'ns0', 'device': 'eth0', 'address': '10.0.0.1/24'}
     """
-    found = {"fact": fact.family}
-    found.update((name, value) for name, value in asdict(fact).items() if value is not None)
+    found: dict[str, Any] = {"fact": fact.family}
+    for name in _NAMES[type(fact)]:
+        value = getattr(fact, name)
+        if value is not None:
+            found[name] = _end_to_json(value) if type(value) is End else value
     return found
+
+
+def _end_to_json(end: End) -> dict[str, Any]:
+    return {name: value for name in _END_NAMES if (value := getattr(end, name)) is not None}
 
 
 def from_json(value: dict[str, Any]) -> Fact:

@@ -15,6 +15,19 @@ from netlab.facts.fact import Difference, Fact, Key, Need, Resource
 #: Settings whose file may be missing (module not loaded, IPv6 compiled out); a missing one counts as met.
 OPTIONAL_PREFIXES = ("net.bridge.", "net.ipv6.")
 
+#: Settings that every node of ours has an opinion on, whatever its file says: they are never left to what was there.
+BASELINE = frozenset(
+    {
+        "net.ipv4.ip_forward",
+        *(f"net.ipv4.conf.{s}.{n}" for s in ("all", "default") for n in ("rp_filter", "arp_ignore", "arp_announce")),
+        "net.ipv4.conf.all.promote_secondaries",
+        "net.ipv6.conf.all.disable_ipv6",
+        "net.ipv6.conf.all.forwarding",
+        *(f"net.ipv6.conf.{s}.accept_ra" for s in ("all", "default")),
+        *(f"net.bridge.bridge-nf-call-{tables}" for tables in ("iptables", "ip6tables", "arptables")),
+    }
+)
+
 Values = tuple[tuple[str, str], ...]
 
 
@@ -75,8 +88,11 @@ class DeviceSettings(Fact):
 
     def differences(self, have: Fact) -> tuple[Difference, ...]:
         assert isinstance(have, DeviceSettings)
-        stray = tuple(Difference(name, value, None) for name, value in have.values if name not in dict(self.values))
-        return _compare(self.values, have.values) + stray
+        # A value that is not there is the node's default, not a missing file.
+        want, now = dict(self.values), dict(have.values)
+        unmet = tuple(Difference(name, now.get(name), value) for name, value in self.values if now.get(name) != value)
+        stray = tuple(Difference(name, value, None) for name, value in have.values if name not in want)
+        return unmet + stray
 
     def label(self) -> str:
         return f"settings of {self.node}:{self.device}"

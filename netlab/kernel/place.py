@@ -138,7 +138,7 @@ def read_settings(place: Place, names: tuple[str, ...]) -> dict[str, str]:
         except FileNotFoundError:
             continue
         try:
-            found[name] = os.read(fd, 4096).decode(errors="replace").strip().replace("\t", " ")
+            found[name] = os.read(fd, 4096).decode(errors="replace").strip()
         except OSError:
             continue  # a setting that can only be written
         finally:

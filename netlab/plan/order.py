@@ -64,13 +64,17 @@ def step_graph(steps: Sequence[Step]) -> DiGraph:
 
 
 def edges(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
-    """Give the pairs (earlier, later) that the hard rules demand."""
+    """Give the pairs (earlier, later) that the hard rules demand.
+
+    An address that leaves goes before it becomes somebody's gateway: IPv6 refuses a gateway that is our own, and IPv4
+    takes it, but treats everything behind it as on-link ever after.
+    """
     providers: dict[Resource, int] = {}
     on_link = _OnLinkIndex()
     leaving: dict[Resource, list[int]] = defaultdict(list)
     for index, step in enumerate(steps):
         if step.action is Action.DELETE:
-            for claim in (*step.fact.claims(), ("key", *step.fact.key)):
+            for claim in (*step.fact.claims(), *step.fact.provides(), ("key", *step.fact.key)):
                 leaving[claim].append(index)
             continue
         for resource in step.fact.provides():
@@ -83,6 +87,7 @@ def edges(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
         for need in step.fact.needs():
             if isinstance(need, OnLink):
                 yield from ((other, index) for other in on_link.find(need) if other != index)
+                yield from ((other, index) for other in leaving.get(("local", need.node, need.address), ()))
             elif need in providers:
                 yield providers[need], index
         if leaving:

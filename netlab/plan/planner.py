@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from netlab.facts import Fact, Facts, Key
 from netlab.plan.order import order
 from netlab.plan.steps import Action, Change, Plan, Step
-from netlab.plan.takes import Present
+from netlab.plan.takes import Present, located
 
 #: A round restores what the round before it took; rounds beyond a few mean that a rule contradicts itself.
 ROUNDS = 8
@@ -19,25 +19,27 @@ ROUNDS = 8
 
 def plan(want: Facts, have: Facts) -> Plan:
     """Turn two sets of facts into the plan that leads from `have` to `want`; empty where they agree."""
+    want = located(want)
     changes = list(difference(want, have))
     if not changes:
         return Plan()
     if not have:
         return Plan(_told(changes), tuple(order([Step(Action.CREATE, c.fact) for c in changes])))
-    steps: list[Step] = []
-    present = Present(have)
-    restored: dict[Key, Change] = {}
+    walk = _Walk(want, have)
     left = changes
     for _ in range(ROUNDS):
         for step in order(list(_steps(left))):
-            steps.extend(_walk(step, present, want, restored))
-        left = list(difference(want, present.facts))
+            walk.go(step)
+        left = list(difference(want, walk.present.facts))
         if not left:
             break
+        for change in left:
+            # What was altered by the way; what was taken is told with its reason already.
+            walk.told.setdefault(change.fact.key, change)
     else:
         raise AssertionError(f"the plan does not converge: {[c.fact.label() for c in left]}")
     known = {change.fact.key for change in changes}
-    return Plan(_told([*changes, *(c for key, c in restored.items() if key not in known)]), tuple(steps))
+    return Plan(_told([*changes, *(c for key, c in walk.told.items() if key not in known)]), tuple(walk.steps))
 
 
 def difference(want: Facts, have: Facts) -> Iterator[Change]:
@@ -78,19 +80,41 @@ def _steps(changes: list[Change]) -> Iterator[Step]:
             yield Step(Action.UPDATE, change.after, change.before, change.differences)
 
 
-def _walk(step: Step, present: Present, want: Facts, restored: dict[Key, Change]) -> Iterator[Step]:
-    """Do a step on the model and give it, or nothing where an earlier step has taken its fact already."""
-    key = step.fact.key
-    if key not in present.facts and step.action is Action.DELETE:
-        return
-    if key not in present.facts and step.action is Action.UPDATE:
-        step = Step(Action.CREATE, step.fact)
-    for fact in present.do(step):
-        wanted = want.get(fact.key)
-        if wanted is not None:
-            reason = f"it goes with {step.fact.label()} and is made again"
-            restored[fact.key] = Change(Action.REPLACE, fact, wanted, reason=reason)
-    yield step
+class _Walk:
+    """Steps done on a model of what is there, and what they took that is wanted."""
+
+    def __init__(self, want: Facts, have: Facts) -> None:
+        self.present = Present(have)
+        self.steps: list[Step] = []
+        #: What becomes of facts that nothing was to become of, but for other steps.
+        self.told: dict[Key, Change] = {}
+        self._want = want
+        self._wanted: Present | None = None
+
+    def go(self, step: Step) -> None:
+        """Do a step on the model; not if an earlier one has taken its fact, or (yet) what it needs."""
+        key = step.fact.key
+        if key not in self.present.facts and step.action is Action.DELETE:
+            return
+        if step.action is not Action.DELETE and self._too_early(step.fact):
+            return
+        if key not in self.present.facts and step.action is Action.UPDATE:
+            step = Step(Action.CREATE, step.fact)
+        for fact in self.present.do(step):
+            wanted = self._want.get(fact.key)
+            if wanted is not None:
+                reason = f"it goes with {step.fact.label()} and is made again"
+                self.told[fact.key] = Change(Action.REPLACE, fact, wanted, reason=reason)
+        self.steps.append(step)
+
+    def _too_early(self, fact: Fact) -> bool:
+        """Tell whether a fact needs what was taken and will be made again in the next round."""
+        if not self.told:
+            return False
+        missing = [need for need in fact.needs() if not self.present.meets(need)]
+        if missing and self._wanted is None:
+            self._wanted = Present(self._want)
+        return any(self._wanted is not None and self._wanted.meets(need) for need in missing)
 
 
 def _told(changes: list[Change]) -> tuple[Change, ...]:

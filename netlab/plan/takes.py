@@ -1,4 +1,4 @@
-"""What a step takes along: the facts that the kernel drops with it, as pure rules over a set of facts.
+"""What a step takes along: the facts that the kernel drops or alters with it, as pure rules over a set of facts.
 
     step                            takes                                             source
     ------------------------------  ------------------------------------------------  ------------------------
@@ -7,21 +7,29 @@
     delete a bridge                 the ports in it (the devices stay)                net/bridge/br_if.c br_dev_delete
     delete the last IPv4 address    all IPv4 routes through the device                fib_frontend.c fib_disable_ip
     delete a primary IPv4 address   its secondaries, unless promote_secondaries       devinet.c __inet_del_ifa
-    delete an address               routes that prefer it as their source             fib_semantics.c fib_sync_down_addr
+    an IPv4 address leaves a node   routes of the main table that prefer it           fib_semantics.c fib_sync_down_addr
+    delete an IPv6 address          nothing, but routes that prefer it forget it      ipv6/route.c rt6_remove_prefsrc
     set a device down               routes through it, its IPv6 addresses             fib_frontend.c, addrconf_ifdown
-    set an MTU below 1280           all IPv6 of the device                            addrconf.c addrconf_notify
+    set `lo` down                   IPv6 blackholes and the like too: they lie on it  ipv6/route.c fib6_ifdown
+    set an MTU below 1280           all IPv6 of the device, its settings too          addrconf.c addrconf_notify
     write disable_ipv6              all IPv6 of the node                              addrconf.c addrconf_disable_ipv6
+    write ip_forward                `forwarding` of the node's devices                devinet.c inet_forward_change
 
+An IPv6 address that goes with its device or link, and an IPv4 source in another table, leave routes as they are.
 Programs are not the kernel's: they are ended by steps of their own. Which addresses are primary follows from the
-order of the facts: the kernel lists primaries first and in the order in which they came.
+order of the facts: of the addresses of one subnet on one device the kernel lists the primary first.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache, partial
+from ipaddress import ip_address, ip_network
 
 from netlab.facts import (
+    MAIN_TABLE,
     Address,
     Bridge,
     DeviceSettings,
@@ -30,8 +38,11 @@ from netlab.facts import (
     Facts,
     Key,
     Namespace,
+    Need,
+    OnLink,
     Port,
     Program,
+    Resource,
     Route,
     Settings,
     Stray,
@@ -42,6 +53,21 @@ from netlab.plan.steps import Action, Step
 
 #: IPV6_MIN_MTU (include/uapi/linux/ipv6.h).
 IPV6_MIN_MTU = 1280
+#: Switches of a node that overwrite `forwarding` of each device, and the family of names that they overwrite.
+_FORWARDING = {"net.ipv4.ip_forward": "net.ipv4.", "net.ipv6.conf.all.forwarding": "net.ipv6."}
+
+
+def located(facts: Facts) -> Facts:
+    """Give wanted facts with each gateway's device filled in, where one device has the closest prefix that holds it.
+
+    The kernel finds the device when the route is made, perhaps by an address that is about to leave; so a plan says it.
+    """
+    lost = [r for r in facts.values() if isinstance(r, Route) and r.via and r.device is None and not r.onlink]
+    if not lost:
+        return facts
+    nodes = {route.node for route in lost}
+    present = Present({key: fact for key, fact in facts.items() if nodes.intersection(fact.nodes)})
+    return {**facts, **{route.key: present.resolved(route) for route in lost}}
 
 
 class Present:
@@ -51,12 +77,14 @@ class Present:
         self.facts: dict[Key, Fact] = {}
         self._by_node: dict[str, dict[Key, None]] = defaultdict(dict)
         self._by_device: dict[tuple[str, str], dict[Key, None]] = defaultdict(dict)
+        self._provided: Counter[Resource] = Counter()
         for fact in facts.values():
             self._add(fact)
 
     def _add(self, fact: Fact) -> None:
         key = fact.key
         self.facts[key] = fact
+        self._provided.update(fact.provides())
         for node in fact.nodes:
             self._by_node[node][key] = None
         for device in _devices(fact):
@@ -64,31 +92,73 @@ class Present:
 
     def _remove(self, key: Key) -> None:
         fact = self.facts.pop(key)
+        self._provided.subtract(fact.provides())
         for node in fact.nodes:
             self._by_node[node].pop(key, None)
         for device in _devices(fact):
             self._by_device[device].pop(key, None)
 
+    def _change(self, fact: Fact) -> None:
+        """Put a fact in the place of the one with its key."""
+        before = self.facts[fact.key]
+        self._provided.subtract(before.provides())
+        for device in _devices(before):
+            self._by_device[device].pop(fact.key, None)
+        self._add(fact)
+
+    def meets(self, need: Need) -> bool:
+        """Tell whether a need is met now."""
+        if not isinstance(need, OnLink):
+            return self._provided[need] > 0
+        return any(self._ways(need))
+
+    def _ways(self, need: OnLink) -> Iterator[tuple[int, str]]:
+        """Give (prefix length, device) of each connected prefix that holds the address."""
+        for key in self._by_node[need.node]:
+            for node, device, network in self.facts[key].connects():
+                found = node == need.node and need.device in (None, device) and _is_in(need.address, network)
+                if found and self._is_up(node, device):
+                    yield int(network.rpartition("/")[2]), device
+
+    def _is_up(self, node: str, device: str) -> bool:
+        if device == "lo":
+            namespace = self.facts.get(("netns", node))
+            return not isinstance(namespace, Namespace) or namespace.up
+        facts = (self.facts[key] for key in self._by_device[node, device])
+        links = (link for fact in facts for link in _links(fact) if (link.node, link.name) == (node, device))
+        return all(link.up for link in links)
+
     def do(self, step: Step) -> list[Fact]:
         """Carry out a step on the model; give what it takes along, the fact of the step itself not among it."""
-        key = step.fact.key
+        fact = step.fact
+        before = self.facts.get(fact.key)
         taken: list[Fact] = []
-        if step.action is Action.CREATE:
-            self._add(step.fact)
-        elif step.action is Action.DELETE:
-            fact = self.facts[key]
-            self._remove(key)
-            self._take(self._with(fact), taken)
-        else:
-            before = self.facts[key]
-            # In place: the fact keeps its place in the order of addresses.
-            for device in _devices(before):
-                self._by_device[device].pop(key, None)
-            self._add(step.fact)
-            self._take(self._with_update(before, step.fact), taken)
+        if step.action is not Action.DELETE:
+            found = self.resolved(fact) if isinstance(fact, Route) else fact
+            if before is None:
+                self._add(found)
+            else:
+                self._change(found)
+            self._take(self._with_update(before, found), taken)
+        elif before is not None:
+            first = isinstance(before, Address) and self._is_first(before)
+            self._remove(before.key)
+            self._take(self._with(before), taken)
+            if first and isinstance(before, Address) and not self._promotes(before.node):
+                self._take(self._subnet(before), taken)
+            if isinstance(before, Address) and before.version == 6:
+                self._forget_source(before)
         return taken
 
-    def _take(self, keys: Iterator[Key], taken: list[Fact]) -> None:
+    def resolved(self, route: Route) -> Route:
+        """Give a route by a gateway alone the device that the kernel will find for it; not where two are as close."""
+        if route.device is not None or route.via is None:
+            return route
+        ways = sorted(self._ways(OnLink(route.node, route.via)), reverse=True)
+        closest = {device for length, device in ways if length == ways[0][0]}
+        return replace(route, device=closest.pop()) if len(closest) == 1 else route
+
+    def _take(self, keys: Iterable[Key], taken: list[Fact]) -> None:
         queue = list(keys)
         while queue:
             key = queue.pop()
@@ -100,7 +170,7 @@ class Present:
             queue.extend(self._with(fact))
 
     def _with(self, fact: Fact) -> Iterator[Key]:
-        """Give the keys of what goes when a fact has gone."""
+        """Give the keys of what goes when a fact has gone, by whatever way."""
         if isinstance(fact, Namespace):
             for key in list(self._by_node[fact.node]):
                 if not isinstance(self.facts[key], Program):
@@ -108,49 +178,108 @@ class Present:
         elif isinstance(fact, (Bridge, Veth, Stray)):
             for _, node, name in fact.provides():
                 yield from list(self._by_device[node, name])
-        elif isinstance(fact, Address):
-            yield from self._with_address(fact)
+        elif isinstance(fact, Address) and fact.version == 4:
+            if not self._provided["local", fact.node, _bare(fact)]:
+                yield from (r.key for r in self._that_prefer(fact) if r.table == MAIN_TABLE)
+            held = [self.facts[key] for key in self._by_device[fact.node, fact.device]]
+            if not any(isinstance(a, Address) and a.version == 4 for a in held):
+                yield from (r.key for r in held if isinstance(r, Route) and r.version == 4)
 
-    def _with_address(self, fact: Address) -> Iterator[Key]:
-        alone = fact.address.partition("/")[0]
-        same_device = [self.facts[key] for key in self._by_device[fact.node, fact.device]]
-        same_family = [a for a in same_device if isinstance(a, Address) and a.version == fact.version]
-        for key in list(self._by_node[fact.node]):
-            route = self.facts[key]
-            if isinstance(route, Route) and route.source == alone:
-                yield key
-        if fact.version == 6:
-            return
-        if not same_family:
-            yield from (r.key for r in same_device if isinstance(r, Route) and r.version == 4)
-        elif not self._promotes(fact.node):
-            # Every other address of the subnet came later, or it would have been the primary itself.
-            yield from (a.key for a in same_family if network_of(a.address) == network_of(fact.address))
+    def _that_prefer(self, address: Address) -> list[Route]:
+        facts = (self.facts[key] for key in self._by_node[address.node])
+        return [route for route in facts if isinstance(route, Route) and route.source == _bare(address)]
+
+    def _forget_source(self, address: Address) -> None:
+        if not self._provided["local", address.node, _bare(address)]:
+            for route in self._that_prefer(address):
+                self._change(replace(route, source=None))
+
+    def _same_subnet(self, address: Address) -> Iterator[Address]:
+        for key in self._by_device[address.node, address.device]:
+            other = self.facts[key]
+            if isinstance(other, Address) and network_of(other.address) == network_of(address.address):
+                yield other
+
+    def _is_first(self, address: Address) -> bool:
+        return address.version == 4 and next(self._same_subnet(address)) == address
+
+    def _subnet(self, address: Address) -> list[Key]:
+        return [other.key for other in self._same_subnet(address)]
 
     def _promotes(self, node: str) -> bool:
         settings = self.facts.get(("settings", node))
         values = dict(settings.values) if isinstance(settings, Settings) else {}
         return values.get("net.ipv4.conf.all.promote_secondaries") == "1"
 
-    def _with_update(self, before: Fact, after: Fact) -> Iterator[Key]:
-        if isinstance(before, Settings) and isinstance(after, Settings):
-            name = "net.ipv6.conf.all.disable_ipv6"
-            if dict(after.values).get(name) == "1" and dict(before.values).get(name) != "1":
-                yield from self._ipv6(list(self._by_node[after.node]))
-            return
-        for (was, now), (node, device) in zip(_link_pairs(before, after), _devices(after), strict=False):
-            held = list(self._by_device[node, device])
-            if was.up and not now.up:
-                yield from self._ipv6(held)
-                yield from (k for k in held if isinstance(self.facts[k], Route))
-            if now.mtu is not None and now.mtu < IPV6_MIN_MTU and (was.mtu is None or was.mtu >= IPV6_MIN_MTU):
-                yield from self._ipv6(held)
+    def _with_update(self, before: Fact | None, after: Fact) -> Iterator[Key]:
+        if isinstance(after, Settings):
+            was = dict(before.values) if isinstance(before, Settings) else {}
+            yield from self._with_settings(after.node, was, dict(after.values))
+        elif isinstance(before, Namespace) and isinstance(after, Namespace):
+            if before.up and not after.up:
+                yield from self._down(after.node, "lo")
+                yield from (k for k in self._by_node[after.node] if _lies_on_lo(self.facts[k]))
+        else:
+            for one, other in zip(_links(before), _links(after), strict=False):
+                node, device = other.node, other.name
+                if one.up and not other.up:
+                    yield from self._down(node, device)
+                if other.mtu is not None and other.mtu < IPV6_MIN_MTU and (one.mtu is None or one.mtu >= IPV6_MIN_MTU):
+                    yield from self._ipv6(self._by_device[node, device])
+                    yield from self._without(node, _is_of_ipv6, device)
 
-    def _ipv6(self, keys: list[Key]) -> Iterator[Key]:
+    def _with_settings(self, node: str, was: dict[str, str], now: dict[str, str]) -> Iterator[Key]:
+        disable = "net.ipv6.conf.all.disable_ipv6"
+        if now.get(disable) == "1" and was.get(disable) != "1":
+            yield from self._ipv6(self._by_node[node])
+        for switch, family in _FORWARDING.items():
+            if now.get(switch) != was.get(switch):
+                yield from self._without(node, partial(_is_forwarding, family))
+
+    def _without(self, node: str, gone: Callable[[str], bool], device: str | None = None) -> list[Key]:
+        """Drop values from the settings of a node's devices; give the keys of settings of which nothing is left."""
+        empty = []
+        for key in list(self._by_node[node]):
+            fact = self.facts[key]
+            if isinstance(fact, DeviceSettings) and device in (None, fact.device):
+                left = tuple((name, value) for name, value in fact.values if not gone(name))
+                if not left:
+                    empty.append(key)
+                elif left != fact.values:
+                    self._change(replace(fact, values=left))
+        return empty
+
+    def _down(self, node: str, device: str) -> Iterator[Key]:
+        held = self._by_device[node, device]
+        yield from self._ipv6(held)
+        yield from (key for key in held if isinstance(self.facts[key], Route))
+
+    def _ipv6(self, keys: Iterable[Key]) -> Iterator[Key]:
         for key in keys:
-            fact = self.facts.get(key)
+            fact = self.facts[key]
             if isinstance(fact, (Address, Route)) and fact.version == 6:
                 yield key
+
+
+def _bare(address: Address) -> str:
+    return address.address.partition("/")[0]
+
+
+@lru_cache(maxsize=65536)
+def _is_in(address: str, network: str) -> bool:
+    return ip_address(address) in ip_network(network)
+
+
+def _is_forwarding(family: str, name: str) -> bool:
+    return name.startswith(family) and name.endswith(".forwarding")
+
+
+def _is_of_ipv6(name: str) -> bool:
+    return name.startswith("net.ipv6.")
+
+
+def _lies_on_lo(fact: Fact) -> bool:
+    return isinstance(fact, Route) and fact.version == 6 and fact.kind != "unicast"
 
 
 def _devices(fact: Fact) -> tuple[tuple[str, str], ...]:
@@ -168,9 +297,8 @@ def _devices(fact: Fact) -> tuple[tuple[str, str], ...]:
     return ()
 
 
-def _link_pairs(before: Fact, after: Fact) -> tuple[tuple[Bridge | End, Bridge | End], ...]:
-    if isinstance(before, Veth) and isinstance(after, Veth):
-        return ((before.a, after.a), (before.b, after.b))
-    if isinstance(before, Bridge) and isinstance(after, Bridge):
-        return ((before, after),)
-    return ()
+def _links(fact: Fact | None) -> tuple[Bridge | End, ...]:
+    """Give the devices that a fact configures."""
+    if isinstance(fact, Veth):
+        return (fact.a, fact.b)
+    return (fact,) if isinstance(fact, Bridge) else ()

@@ -1,0 +1,5 @@
+"""`python -m netlab` is `netlab`."""
+
+from netlab.cli.main import main
+
+main()

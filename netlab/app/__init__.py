@@ -1,0 +1,82 @@
+"""The public Python API: one function per command. Each returns a value and prints nothing.
+
+    from netlab import app
+
+    app.apply("topologies/bridge3.yml", sandbox=True)
+    assert app.check("bridge3").ok
+    app.destroy("bridge3")
+
+Faults are raised as netlab.errors.NetlabError; results are the frozen values of netlab.app.results. Functions are
+imported when they are first used: `destroy` needs little of netlab, `apply` much.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from netlab.app.applying import apply, plan
+    from netlab.app.destroying import destroy
+    from netlab.app.draw import diagram
+    from netlab.app.enter import capture, execute, shell
+    from netlab.app.examination import doctor
+    from netlab.app.guard import confirm
+    from netlab.app.look import check, drift, status, validate
+    from netlab.app.results import document
+    from netlab.app.shipped import copy_examples, examples
+    from netlab.app.show import plan_commands, plan_dot, schema
+
+_WHERE = {
+    "apply": "applying",
+    "plan": "applying",
+    "destroy": "destroying",
+    "doctor": "examination",
+    "diagram": "draw",
+    "capture": "enter",
+    "execute": "enter",
+    "shell": "enter",
+    "copy_examples": "shipped",
+    "examples": "shipped",
+    "confirm": "guard",
+    "check": "look",
+    "drift": "look",
+    "status": "look",
+    "validate": "look",
+    "document": "results",
+    "plan_commands": "show",
+    "plan_dot": "show",
+    "schema": "show",
+}
+
+__all__ = [
+    "apply",
+    "capture",
+    "check",
+    "confirm",
+    "copy_examples",
+    "destroy",
+    "diagram",
+    "doctor",
+    "document",
+    "drift",
+    "examples",
+    "execute",
+    "plan",
+    "plan_commands",
+    "plan_dot",
+    "schema",
+    "shell",
+    "status",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function when it is first asked for."""
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # No module of the package may bear a function's name: importing it would hide the function.
+    found = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = found
+    return found

@@ -1,0 +1,116 @@
+"""`diagram`: a file, a lab as applied, a lab as it is now, or what an apply would change, drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from netlab.app.applying import parse_file
+from netlab.app.applying import plan as plan_file
+from netlab.app.look import reading_of
+from netlab.app.targets import existing, is_file, lab_of
+from netlab.app.world import World
+from netlab.errors import UsageError
+from netlab.facts import Facts, Key
+
+if TYPE_CHECKING:
+    from netlab.topology.lab import Check, Lab
+
+#: What a picture can be: the first two are text, the others are drawn by graphviz.
+FORMATS = ("dot", "mermaid", "svg", "png", "pdf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is drawn."""
+
+    name: str
+    facts: Facts
+    sandboxed: bool
+    checks: tuple[Check, ...] = ()
+    actions: Mapping[Key, str] | None = None
+    live: Mapping[tuple[str, ...], Mapping[str, Any]] | None = None
+
+
+def diagram(
+    target: str | None = None,
+    *,
+    format: str = "svg",
+    live: bool = False,
+    plan: bool = False,
+    sandbox: bool | None = None,
+    world: World | None = None,
+) -> bytes:
+    """Draw a FILE or a LAB: as asked for, as it is now (`live`), or with what an apply of the file changes (`plan`).
+
+    Raises UsageError for a format or a mixture that makes no sense, Unavailable where graphviz is missing.
+    """
+    if format not in FORMATS:
+        raise UsageError(f"{format!r} is no format of a picture\n  fix: one of {', '.join(FORMATS)}")
+    if live and plan:
+        raise UsageError("--live shows what is there, --plan what would be: choose one")
+    if plan and (target is None or not is_file(target)):
+        raise UsageError("--plan draws what an apply of a FILE would change\n  fix: name the file")
+    if plan:
+        assert target is not None
+        subject = _planned(target, sandbox, world)
+    elif live:
+        subject = _live(target, world or World.here())
+    else:
+        subject = _asked(target, world)
+    return _drawn(subject, format)
+
+
+def _drawn(subject: _Subject, format: str) -> bytes:
+    from netlab.diagram import render, scene, to_dot, to_mermaid
+
+    drawn = scene(
+        subject.name,
+        subject.facts,
+        sandboxed=subject.sandboxed,
+        checks=subject.checks,
+        actions=subject.actions,
+        live=subject.live,
+    )
+    if format == "mermaid":
+        return to_mermaid(drawn).encode()
+    if format == "dot":
+        return to_dot(drawn).encode()
+    return render(to_dot(drawn), cast('Literal["svg", "png", "pdf"]', format))
+
+
+def _asked(target: str | None, world: World | None) -> _Subject:
+    if target is not None and is_file(target):
+        _, topology = parse_file(target)
+        from netlab.topology import resolve
+
+        lab: Lab = resolve(topology, sandboxed=True)
+        return _Subject(lab.name, lab.facts, sandboxed=False, checks=lab.checks)
+    found = existing(world or World.here(), target)
+    if found.record is None:
+        raise UsageError(f"the store has lost the file of {found.lab!r}\n  fix: add --live, or name the file")
+    lab = lab_of(found.record)
+    return _Subject(lab.name, found.record.applied(), not found.machine, lab.checks)
+
+
+def _live(target: str | None, world: World) -> _Subject:
+    found = existing(world, target)
+    applied = found.record.applied() if found.record is not None else {}
+    reading = reading_of(world, found, applied, observe=True)
+    return _Subject(found.lab, reading.facts, not found.machine, live=reading.observed)
+
+
+def _planned(target: str, sandbox: bool | None, world: World | None) -> _Subject:
+    planned = plan_file(target, sandbox=sandbox, world=world)
+    _, topology = parse_file(target)
+    from netlab.topology import resolve
+
+    facts = dict(resolve(topology, sandboxed=planned.sandboxed).facts)
+    actions: dict[Key, str] = {}
+    for change in planned.plan.changes:
+        key = change.fact.key
+        actions[key] = change.action.value
+        # What goes is drawn too, in the colour of what goes; what comes or stays is as planned.
+        facts[key] = change.fact
+    return _Subject(planned.lab, facts, planned.sandboxed, actions=actions)

@@ -1,0 +1,113 @@
+"""Commands that work from inside a node: exec, shell, capture."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+from netlab.app.look import open_node
+from netlab.app.targets import existing
+from netlab.app.world import World
+from netlab.errors import UsageError
+from netlab.namespaces.inside import run_inside
+from netlab.namespaces.syscalls import CLONE_NEWNET, setns
+
+#: As shells say it (POSIX, XCU 2.8.2).
+_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+
+
+def split_place(place: str) -> tuple[str | None, str]:
+    """Turn `[LAB/]NODE` into (lab or None, node); raises UsageError.
+
+    >>> split_place("bridge3/ns0"), split_place("ns0")
+    (('bridge3', 'ns0'), (None, 'ns0'))
+    """
+    lab, slash, node = place.rpartition("/")
+    if not node or (slash and not lab) or "/" in lab:
+        raise UsageError(f"{place!r} is no place in a lab\n  fix: NODE, or LAB/NODE")
+    return (lab if slash else None), node
+
+
+def execute(place: str, argv: Sequence[str], *, world: World | None = None) -> int:
+    """Run a program inside a node, with our own terminal and files; give its exit code (128 + a signal's number).
+
+    127 where there is no such program, as shells say.
+    """
+    world = world or World.here()
+    lab, node = split_place(place)
+    found = existing(world, lab)
+    return run_inside(found.sandbox, lambda: _run(found.lab, node, list(argv)))
+
+
+def shell(place: str, *, world: World | None = None) -> int:
+    """Open an interactive shell inside a node; give its exit code."""
+    return execute(place, [os.environ.get("SHELL") or "/bin/sh", "-i"], world=world)
+
+
+def _run(lab: str, node: str, argv: list[str]) -> int:
+    namespace = open_node(lab, node)
+    environment = {**os.environ, "NETLAB_LAB": lab, "NETLAB_NODE": node}
+    # Ctrl-C is for the program: it is in the same process group, and we wait for it.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def enter() -> None:
+        setns(namespace, CLONE_NEWNET)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    try:
+        child = subprocess.Popen(argv, env=environment, preexec_fn=enter)
+        code = child.wait()
+    except FileNotFoundError:
+        os.write(2, f"netlab: {argv[0]}: no such program\n".encode())
+        return _NOT_FOUND
+    except PermissionError:
+        os.write(2, f"netlab: {argv[0]}: may not be run\n".encode())
+        return _NOT_EXECUTABLE
+    finally:
+        signal.signal(signal.SIGINT, before)
+        os.close(namespace)
+    return 128 - code if code < 0 else code
+
+
+def capture(
+    place: str,
+    write: BinaryIO,
+    *,
+    count: int | None = None,
+    seconds: float | None = None,
+    on_ready: Callable[[], None] | None = None,
+    world: World | None = None,
+) -> int:
+    """Write what passes a node's device as pcap, `[LAB/]NODE:DEV` (DEV `any`: every device); give the packets' number.
+
+    Ends after `count` packets, after `seconds`, or at Ctrl-C. Raises UsageError where there is no such device.
+    """
+    world = world or World.here()
+    where, colon, device = place.partition(":")
+    if not colon or not device:
+        raise UsageError(f"{place!r} names no device\n  fix: NODE:DEV, or LAB/NODE:DEV; netlab status LAB lists them")
+    lab, node = split_place(where)
+    found = existing(world, lab)
+    return run_inside(found.sandbox, lambda: _capture(found.lab, node, device, write, count, seconds, on_ready))
+
+
+def _capture(
+    lab: str,
+    node: str,
+    device: str,
+    write: BinaryIO,
+    count: int | None,
+    seconds: float | None,
+    on_ready: Callable[[], None] | None,
+) -> int:
+    from netlab.probe import capture as capture_packets
+
+    namespace = open_node(lab, node)
+    try:
+        captured = capture_packets(namespace, device, write, count=count, timeout=seconds, on_ready=on_ready)
+    finally:
+        os.close(namespace)
+    return captured.packets

@@ -1,0 +1,198 @@
+"""Commands that look and change nothing: validate, status, drift, check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from netlab.app.applying import parse_file
+from netlab.app.results import Checked, DeviceState, Drift, LabState, LabStatus, NodeState, Validation
+from netlab.app.targets import Found, existing, is_file, lab_of, look_up
+from netlab.app.transaction import read, scope_of
+from netlab.app.world import World
+from netlab.errors import FileError, UsageError
+from netlab.facts import Address, Facts, Program, Route
+from netlab.names import HOST
+from netlab.namespaces.inside import run_inside
+from netlab.namespaces.nodes import open_namespace
+from netlab.namespaces.sandbox import find_sandboxes
+from netlab.plan import Reading
+from netlab.plan import plan as planned_of
+
+if TYPE_CHECKING:
+    from netlab.probe import Verdict
+    from netlab.topology.lab import Lab
+
+
+def validate(path: str) -> Validation:
+    """Check a file without touching anything; raises FileError with every problem of the first stage that has any."""
+    _, topology = parse_file(path)
+    from netlab.topology import resolve
+
+    lab = resolve(topology, sandboxed=True)
+    return Validation(lab.name, len(lab.nodes), len(lab.facts), len(lab.checks), lab.warnings)
+
+
+def reading_of(world: World, found: Found, *sets: Facts, observe: bool = False) -> Reading:
+    """Read a lab that is up, in its sandbox or on the machine."""
+    scope = scope_of(found.lab, found.machine, *sets, observe=observe)
+    programs = any(fact.family == "program" for facts in sets for fact in facts.values())
+
+    def look() -> Reading:
+        doors = world.doors(found.lab, found.machine, world.logs / found.lab, programs)
+        try:
+            return read(doors, scope)
+        finally:
+            for door in doors:
+                door.close()
+
+    return run_inside(found.sandbox, look)
+
+
+def status(lab: str | None = None, *, world: World | None = None) -> tuple[LabStatus, ...]:
+    """Say which labs there are, in the store and on the machine; of one asked for by name, all that is in it."""
+    world = world or World.here()
+    sandboxes = dict(find_sandboxes())
+    on_machine = _labs_on_machine(world)
+    names = sorted({*world.store.labs(), *sandboxes, *on_machine})
+    if lab is None:
+        return tuple(_status(world, name, on_machine, whole=False) for name in names)
+    if lab not in names:
+        raise UsageError(f"no lab {lab!r} is up\n  fix: netlab status lists those that are")
+    return (_status(world, lab, on_machine, whole=True),)
+
+
+def _labs_on_machine(world: World) -> Mapping[str, int]:
+    if not world.privileged:
+        return {}
+    from netlab.kernel.teardown import labs_on_machine
+
+    return labs_on_machine()
+
+
+def _status(world: World, lab: str, on_machine: Mapping[str, int], whole: bool) -> LabStatus:
+    found = look_up(world, lab)
+    record = found.record
+    state: LabState = "up"
+    if record is None:
+        state = "orphaned"
+    elif found.gone or (found.machine and lab not in on_machine):
+        state = "gone"
+    if world.store.pending(lab) is not None:
+        state = "interrupted"
+    nodes: tuple[NodeState, ...] = ()
+    count = on_machine.get(lab, 0)
+    if record is not None:
+        count = sum(1 for value in record.facts if value.get("fact") == "netns" and value.get("node") != HOST)
+    if whole and state in ("up", "orphaned", "interrupted") and not found.gone:
+        applied = record.applied() if record is not None else {}
+        nodes = _node_states(reading_of(world, found, applied, observe=True))
+        count = sum(1 for node in nodes if node.name != HOST)
+    until = record.confirm.get("until") if record is not None and record.confirm is not None else None
+    return LabStatus(
+        lab,
+        state,
+        not found.machine,
+        record.file if record is not None else None,
+        record.applied_at if record is not None else None,
+        count,
+        nodes,
+        until,
+        found.sandbox.pid if found.sandbox is not None else None,
+    )
+
+
+def _node_states(reading: Reading) -> tuple[NodeState, ...]:
+    addresses: dict[tuple[str, str], list[str]] = {}
+    gateways: dict[str, list[str]] = {}
+    programs: dict[str, list[str]] = {}
+    devices: dict[str, list[DeviceState]] = {}
+    nodes = dict.fromkeys(fact.key[1] for fact in reading.facts.values() if fact.family == "netns")
+    for fact in reading.facts.values():
+        if isinstance(fact, Address):
+            addresses.setdefault((fact.node, fact.device), []).append(fact.address)
+        elif isinstance(fact, Route) and fact.to in ("0.0.0.0/0", "::/0") and fact.via:
+            gateways.setdefault(fact.node, []).append(fact.via)
+        elif isinstance(fact, Program):
+            programs.setdefault(fact.node, []).append(fact.command)
+    for resource, seen in reading.observed.items():
+        if resource[0] == "device" and resource[2] != "lo":
+            node, name = resource[1], resource[2]
+            held = tuple(addresses.get((node, name), ()))
+            devices.setdefault(node, []).append(DeviceState(name, held, bool(seen["up"]), bool(seen["carrier"])))
+    return tuple(
+        NodeState(n, tuple(devices.get(n, ())), tuple(gateways.get(n, ())), tuple(programs.get(n, ())))
+        for n in dict.fromkeys((*nodes, *devices))
+    )
+
+
+def drift(lab: str | None = None, *, world: World | None = None) -> Drift:
+    """Say how a lab differs from what was applied; raises UsageError where it is not up, or its record is lost."""
+    world = world or World.here()
+    found = existing(world, lab)
+    if found.record is None:
+        fix = f"netlab apply its file again, or netlab destroy {found.lab}"
+        raise UsageError(f"the store has lost what was applied to {found.lab!r}\n  fix: {fix}")
+    applied = found.record.applied()
+    left = planned_of(applied, reading_of(world, found, applied).facts)
+    try:
+        origin = lab_of(found.record).origin if left else {}
+    except FileError:
+        origin = {}
+    return Drift(found.lab, left.changes, origin)
+
+
+def check(
+    target: str | None = None,
+    *,
+    on_verdict: Callable[[Verdict], None] | None = None,
+    world: World | None = None,
+) -> Checked:
+    """Run a lab's checks live, by probes from inside its nodes; raises UsageError where it is not applied.
+
+    Of a FILE, its checks as they stand there now; of a LAB, those of the file as it was applied.
+    """
+    world = world or World.here()
+    found = existing(world, target)
+    lab = _resolved(found, target)
+    if not lab.checks:
+        return Checked(found.lab, (), lab.warnings)
+    verdicts = run_inside(found.sandbox, lambda: _probe(lab, found, on_verdict))
+    return Checked(found.lab, verdicts, lab.warnings)
+
+
+def _resolved(found: Found, target: str | None) -> Lab:
+    if target is None or not is_file(target):
+        if found.record is None:
+            raise UsageError(f"the store has lost the file of {found.lab!r}\n  fix: name it: netlab check FILE")
+        return lab_of(found.record)
+    _, topology = parse_file(target)
+    from netlab.topology import resolve
+
+    held = found.record.allocated if found.record is not None else {}
+    return resolve(topology, sandboxed=not found.machine, held=held)
+
+
+def _probe(lab: Lab, found: Found, on_verdict: Callable[[Verdict], None] | None) -> tuple[Verdict, ...]:
+    from netlab.probe import run_checks
+
+    wanted = {HOST, *(check.source for check in lab.checks), *(c.target_node for c in lab.checks if c.target_node)}
+    programs = frozenset(fact.key[1] for fact in lab.facts.values() if fact.family == "program")
+    with ExitStack() as stack:
+        nodes: dict[str, int] = {}
+        for node in sorted(wanted):
+            nodes[node] = open_node(found.lab, node)
+            stack.callback(os.close, nodes[node])
+        return run_checks(lab.checks, nodes, on_verdict=on_verdict, programs=programs, machine=found.machine)
+
+
+def open_node(lab: str, node: str) -> int:
+    """Open a node's namespace, from inside the lab's sandbox; raises UsageError where there is no such node."""
+    if node == HOST:
+        return os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return open_namespace(lab, node)
+    except FileNotFoundError:
+        raise UsageError(f"lab {lab!r} has no node {node!r}\n  fix: netlab status {lab} lists its nodes") from None

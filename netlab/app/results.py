@@ -1,0 +1,282 @@
+"""What the public functions give back: frozen values, and their JSON form.
+
+Every command that has a result prints one document, `{version, kind, lab, result, problems}`, on failure too; the
+shape of `result` for each kind stands in docs/json.md. `version` goes up when a field changes its meaning or goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from netlab.errors import Problem, Span
+from netlab.facts import Difference, Fact, Key, to_json
+from netlab.plan import Change, Plan, Step
+
+if TYPE_CHECKING:
+    from netlab.probe import Verdict
+
+#: The version of all JSON documents.
+VERSION = 1
+
+Outcome = Literal["applied", "undone", "kept", "partial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """A file that is right: its lab, how much is in it, and warnings."""
+
+    lab: str
+    nodes: int
+    facts: int
+    checks: int
+    warnings: tuple[Problem, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"nodes": self.nodes, "facts": self.facts, "checks": self.checks}
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What an apply would do, field by field, and where in the file each was asked for."""
+
+    lab: str
+    sandboxed: bool
+    plan: Plan
+    origin: Mapping[Key, Span] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def pending(self) -> bool:
+        return bool(self.plan)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sandboxed": self.sandboxed,
+            "changes": [change_to_json(change, self.origin) for change in self.plan.changes],
+            "steps": [step_to_json(step) for step in self.plan.steps],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How an apply ended: `applied`, or after a failure `undone`, `kept` (as asked) or `partial` (undo failed too)."""
+
+    lab: str
+    outcome: Outcome
+    sandboxed: bool
+    plan: Plan
+    seconds: float
+    #: What went wrong, where the outcome is not `applied`.
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    #: Seconds since 1970 at which it is undone unless confirmed.
+    confirm_until: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        counts: dict[str, int] = {}
+        for change in self.plan.changes:
+            counts[change.action] = counts.get(change.action, 0) + 1
+        return {
+            "outcome": self.outcome,
+            "sandboxed": self.sandboxed,
+            "changes": counts,
+            "steps": len(self.plan.steps),
+            "seconds": round(self.seconds, 4),
+            "confirm_until": self.confirm_until,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    """What a destroy took: a sandbox whole, or namespaces and devices of the machine; and what it left, and why."""
+
+    lab: str
+    existed: bool
+    sandbox: bool = False
+    namespaces: int = 0
+    devices: int = 0
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        found = asdict(self)
+        del found["lab"]
+        return {**found, "notes": list(self.notes)}
+
+
+LabState = Literal["up", "gone", "interrupted", "orphaned"]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceState:
+    """A device as it is now."""
+
+    name: str
+    addresses: tuple[str, ...]
+    up: bool
+    carrier: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """A node as it is now: its devices, its default gateways, and the programs that run in it."""
+
+    name: str
+    devices: tuple[DeviceState, ...]
+    gateways: tuple[str, ...]
+    programs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabStatus:
+    """A lab as it is now.
+
+    `up`; `gone`: the store knows it, but its sandbox has ended; `interrupted`: an apply or destroy was cut short;
+    `orphaned`: it is there, but the store knows nothing of it. `nodes` is filled in for a lab asked for by name.
+    """
+
+    lab: str
+    state: LabState
+    sandboxed: bool
+    file: str | None
+    applied_at: float | None
+    node_count: int
+    nodes: tuple[NodeState, ...] = ()
+    confirm_until: float | None = None
+    holder: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How a lab differs from what was applied: the changes that would repair it."""
+
+    lab: str
+    changes: tuple[Change, ...]
+    origin: Mapping[Key, Span] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"changes": [change_to_json(change, self.origin) for change in self.changes]}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The verdicts of a lab's checks, in file order."""
+
+    lab: str
+    verdicts: tuple[Verdict, ...]
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        return all(verdict.ok for verdict in self.verdicts)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"ok": self.ok, "checks": [verdict_to_json(verdict) for verdict in self.verdicts]}
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """One thing that netlab can use: whether it is here, what for, and how to get it."""
+
+    name: str
+    present: bool
+    purpose: str
+    fix: str | None = None
+    #: Whether a lab cannot do without it (else something is only poorer).
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What this machine can do; `lacking` names what the given file needs and the machine has not."""
+
+    capabilities: tuple[Capability, ...]
+    lacking: tuple[str, ...] = ()
+    #: Things on this machine that will get in the way of a lab outside a sandbox.
+    obstacles: tuple[Problem, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {"capabilities": [asdict(c) for c in self.capabilities], "lacking": list(self.lacking)}
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A topology file that ships with netlab: its name, what it teaches, its text."""
+
+    name: str
+    teaches: str
+    text: str
+
+
+def fact_to_json(fact: Fact | None) -> dict[str, Any] | None:
+    return None if fact is None else to_json(fact)
+
+
+def span_to_json(span: Span | None) -> dict[str, Any] | None:
+    return None if span is None else {"file": span.file, "line": span.line, "column": span.column}
+
+
+def difference_to_json(difference: Difference) -> dict[str, Any]:
+    return {"field": difference.field, "before": difference.before, "after": difference.after}
+
+
+def change_to_json(change: Change, origin: Mapping[Key, Span]) -> dict[str, Any]:
+    """Turn a change into plain values: action, label, before, after, a reason for each field, the line of the file."""
+    return {
+        "action": change.action.value,
+        "fact": change.fact.label(),
+        "before": fact_to_json(change.before),
+        "after": fact_to_json(change.after),
+        "fields": [difference_to_json(difference) for difference in change.differences],
+        "reason": change.reason,
+        "origin": span_to_json(origin.get(change.fact.key)),
+    }
+
+
+def step_to_json(step: Step) -> dict[str, Any]:
+    return {"action": step.action.value, "fact": step.fact.label()}
+
+
+def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
+    check = verdict.check
+    return {
+        "name": check.name,
+        "kind": check.kind,
+        "from": check.source,
+        "to": check.target,
+        "address": check.address,
+        "port": check.port,
+        "expect": check.expect,
+        "ok": verdict.ok,
+        "sent": verdict.sent,
+        "outcome": verdict.outcome,
+        "received": verdict.received,
+        "hint": verdict.hint,
+        "seconds": round(verdict.elapsed, 4),
+        "origin": span_to_json(check.span),
+    }
+
+
+def problem_to_json(problem: Problem) -> dict[str, Any]:
+    return {
+        "code": problem.code,
+        "severity": problem.severity,
+        "what": problem.what,
+        "fix": problem.fix,
+        "origin": span_to_json(problem.span),
+    }
+
+
+def document(kind: str, lab: str | None, result: Any, problems: Sequence[Problem] = ()) -> dict[str, Any]:
+    """Give the one document that a command prints with --json; `result` is None on failure."""
+    return {
+        "version": VERSION,
+        "kind": kind,
+        "lab": lab,
+        "result": result,
+        "problems": [problem_to_json(problem) for problem in problems],
+    }

@@ -1,0 +1,224 @@
+"""The transaction: plan, do, read back, and undo where anything fails. Knows facts and doors, no files and no store.
+
+Undo is a plan like any other: from what is there now to what was there before.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from netlab.app.results import Outcome
+from netlab.errors import Disagreement, Obstructed, Problem, Span
+from netlab.facts import Fact, Facts, Key, Settings
+from netlab.facts.settings import BASELINE
+from netlab.kernel.explain import describe, explain
+from netlab.plan import Action, Door, Plan, Reading, Scope, Step, StepRefused, plan
+
+#: How many differences a message names.
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How carrying out a plan ended, and the values that settings had before they were first written."""
+
+    outcome: Outcome
+    plan: Plan
+    problems: tuple[Problem, ...] = ()
+    initial: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False) -> Scope:
+    """Give what to read for these sets of facts: the nodes and the settings that any of them names."""
+    nodes: dict[str, None] = {}
+    settings: dict[str, tuple[str, ...]] = {}
+    names: dict[int, tuple[str, ...]] = {}
+    for facts in sets:
+        for fact in facts.values():
+            if fact.family == "netns":
+                nodes[fact.key[1]] = None
+            elif isinstance(fact, Settings):
+                # Thousands of nodes share one tuple of values: its names are taken once.
+                found = names.get(id(fact.values))
+                if found is None:
+                    found = names[id(fact.values)] = tuple(name for name, _ in fact.values)
+                known = settings.get(fact.node)
+                if known is None or known is found:
+                    settings[fact.node] = found
+                else:
+                    settings[fact.node] = tuple(dict.fromkeys((*known, *found)))
+    return Scope(lab, machine, frozenset(nodes), settings, observe)
+
+
+def read(doors: Sequence[Door], scope: Scope) -> Reading:
+    """Read all doors as one."""
+    if len(doors) == 1:
+        return doors[0].read(scope)
+    facts: dict[Key, Fact] = {}
+    foreign: dict[tuple[str, ...], str] = {}
+    observed: dict[tuple[str, ...], Mapping[str, object]] = {}
+    for door in doors:
+        found = door.read(scope)
+        facts.update(found.facts)
+        foreign.update(found.foreign)
+        observed.update(found.observed)
+    return Reading(facts, foreign, observed)
+
+
+def do(doors: Sequence[Door], steps: Sequence[Step], tell: Callable[[str], None] | None = None) -> None:
+    """Do steps in order, each run of steps by the door that keeps their facts; raises StepRefused."""
+    by_family = {family: door for door in doors for family in door.families}
+    for door, run in groupby(steps, key=lambda step: by_family[step.fact.family]):
+        batch = list(run)
+        if tell is not None:
+            for step in batch:
+                tell(str(step))
+        door.do(batch)
+
+
+def obstructions(
+    steps: Sequence[Step], foreign: Mapping[tuple[str, ...], str], origin: Mapping[Key, Span]
+) -> list[Problem]:
+    """Give what stands in the way of steps and is not ours: names and addresses that are taken."""
+    problems = []
+    for step in steps if foreign else ():
+        if step.action is not Action.CREATE:
+            continue
+        for claim in (*step.fact.claims(), step.fact.key):
+            resource = ("device", *claim[1:]) if claim[0] == "name" else claim
+            if claim[0] == "address" and (step.fact.nodes[0] != "host" or claim == step.fact.key):
+                continue
+            if resource in foreign:
+                what = f"cannot make {step.fact.label()}: {foreign[resource]}"
+                fix = "give it another name, remove what is there, or apply with --sandbox"
+                problems.append(Problem("obstructed", what, origin.get(step.fact.key), fix))
+    return problems
+
+
+def carry_out(
+    want: Facts,
+    doors: Sequence[Door],
+    scope: Scope,
+    *,
+    origin: Mapping[Key, Span],
+    keep: bool = False,
+    ready: Callable[[Plan, Reading], None] = lambda plan, before: None,
+    tell: Callable[[str], None] | None = None,
+) -> Attempt:
+    """Bring what is there to what is wanted, or back to what it was; raises Obstructed before anything is done.
+
+    `ready` is called with the plan and what was read, after the last look and before the first step.
+    """
+    before = read(doors, scope)
+    wanted = plan(want, before.facts)
+    if found := obstructions(wanted.steps, before.foreign, origin):
+        raise Obstructed(found)
+    ready(wanted, before)
+    if not wanted:
+        return Attempt("applied", wanted)
+    try:
+        do(doors, wanted.steps, tell)
+        _verify(want, doors, scope)
+        return Attempt("applied", wanted, initial=_initial(wanted, doors))
+    except (StepRefused, Disagreement, OSError, KeyboardInterrupt) as error:
+        problems = _told(error, origin)
+        if keep:
+            return Attempt("kept", wanted, problems)
+        with _uninterrupted():
+            outcome, more = _undo(before.facts, doors, scope)
+        return Attempt(outcome, wanted, (*problems, *more))
+
+
+def _verify(want: Facts, doors: Sequence[Door], scope: Scope) -> None:
+    left = plan(want, read(doors, scope).facts)
+    if left:
+        raise Disagreement(f"read back, the machine is not as asked: {_differences(left)}")
+
+
+def _differences(left: Plan) -> str:
+    found = []
+    for change in left.changes[:_NAMED]:
+        fields = ", ".join(f"{d.field} is {d.before}, not {d.after}" for d in change.differences)
+        missing = {"create": "is missing", "delete": "should not be there"}.get(change.action, "differs")
+        found.append(f"{change.fact.label()}: {fields or missing}")
+    more = len(left.changes) - _NAMED
+    return "; ".join(found) + (f"; and {more} more" if more > 0 else "")
+
+
+def _undo(before: Facts, doors: Sequence[Door], scope: Scope) -> tuple[Outcome, tuple[Problem, ...]]:
+    try:
+        do(doors, plan(before, read(doors, scope).facts).steps)
+        left = plan(before, read(doors, scope).facts)
+    except (StepRefused, OSError) as error:
+        return "partial", tuple(replace(p, what=f"while undoing: {p.what}") for p in _told(error, {}))
+    if left:
+        return "partial", (Problem("partial", f"undone but for this: {_differences(left)}"),)
+    return "undone", ()
+
+
+def _told(error: BaseException, origin: Mapping[Key, Span]) -> tuple[Problem, ...]:
+    """Turn what stopped the work into problems."""
+    if isinstance(error, StepRefused):
+        meaning, fix = explain(error.step, error.number, error.text)
+        what = f"could not {describe(error.step)}: {meaning}"
+        return (Problem("refused", what, origin.get(error.step.fact.key), fix),)
+    if isinstance(error, Disagreement):
+        fix = "something else changes this network, or the kernel lacks a feature: see netlab doctor"
+        return (Problem("disagreement", str(error), fix=fix),)
+    if isinstance(error, KeyboardInterrupt):
+        return (Problem("interrupted", "interrupted"),)
+    return (Problem("refused", str(error)),)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let nothing but SIGKILL stop what runs in the block: an undo that is cut short helps nobody."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _initial(done: Plan, doors: Sequence[Door]) -> dict[str, dict[str, str]]:
+    """Give what settings were before this plan first wrote them, by node."""
+    born: Mapping[str, str] = {}
+    for door in doors:
+        born = getattr(door, "born", born)
+    found: dict[str, dict[str, str]] = {}
+    for change in done.changes:
+        fact = change.after
+        if not isinstance(fact, Settings):
+            continue
+        if change.action is Action.CREATE:
+            values = {name: born[name] for name, _ in fact.values if name in born}
+        else:
+            values = {d.field: d.before for d in change.differences if d.before is not None}
+        custom = {name: value for name, value in values.items() if name not in BASELINE}
+        if custom:
+            found[fact.node] = custom
+    return found
+
+
+def with_initial(want: Facts, applied: Facts, initial: Mapping[str, Mapping[str, str]]) -> Facts:
+    """Have settings that the file no longer names go back to what they were before netlab wrote them."""
+    changed: dict[Key, Fact] = {}
+    for key, before in applied.items():
+        now = want.get(key)
+        if not isinstance(before, Settings) or not isinstance(now, Settings) or before.values == now.values:
+            continue
+        named = {name for name, _ in now.values}
+        known = initial.get(now.node, {})
+        back = tuple((name, known[name]) for name, _ in before.values if name not in named and name in known)
+        if back:
+            changed[key] = Settings(now.node, (*now.values, *back))
+    return {**want, **changed} if changed else want

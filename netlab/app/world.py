@@ -1,0 +1,48 @@
+"""The world that a command acts in: who we are, the store, the clock, and the doors. Tests make their own."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from netlab.plan.steps import Door
+from netlab.store import Store
+
+#: Makes the doors of a lab: (lab, whether `host` is the real machine, directory of logs, whether it runs programs).
+Doors = Callable[[str, bool, Path, bool], tuple[Door, ...]]
+
+
+def real_doors(lab: str, machine: bool, logs: Path, programs: bool) -> tuple[Door, ...]:
+    """Give the kernel's door, and the door of programs for a lab that has any."""
+    from netlab.kernel.real import RealKernel
+
+    if not programs:
+        return (RealKernel(lab, machine),)
+    from netlab.runtime import ProgramDoor
+
+    return RealKernel(lab, machine), ProgramDoor(lab, machine, logs)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What commands need from outside: the store, whether we may change this machine, the clock, the doors."""
+
+    store: Store
+    #: The directory of programs' output, one folder a lab.
+    logs: Path
+    #: Whether this process may change the machine's own network; else labs live in sandboxes.
+    privileged: bool
+    clock: Callable[[], float] = time.time
+    doors: Doors = real_doors
+
+    @classmethod
+    def here(cls) -> World:
+        """Give the world of this process; raises Unavailable where its store is not safe to use."""
+        from netlab.kernel.machine import has_network_rights
+
+        root = Store.locate()
+        machine = Store.machine_here()
+        return cls(Store(root, machine), root / str(machine) / ".logs", os.geteuid() == 0 and has_network_rights())

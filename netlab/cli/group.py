@@ -1,0 +1,150 @@
+"""The group of commands: each is loaded from its module when it is called, and every end of a run is told here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
+
+import click
+
+from netlab.cli.call import Call
+from netlab.cli.verb import common_options
+
+#: What users of other tools type.
+ALIKE = {
+    "clean": "destroy",
+    "create": "apply",
+    "delete": "destroy",
+    "deploy": "apply",
+    "diff": "drift",
+    "down": "destroy",
+    "draw": "diagram",
+    "graph": "diagram",
+    "inspect": "status",
+    "list": "status",
+    "lint": "validate",
+    "ls": "status",
+    "ps": "status",
+    "rm": "destroy",
+    "run": "exec",
+    "sh": "shell",
+    "show": "status",
+    "ssh": "shell",
+    "start": "apply",
+    "stop": "destroy",
+    "tcpdump": "capture",
+    "test": "check",
+    "up": "apply",
+    "verify": "check",
+}
+
+
+class Netlab(click.Group):
+    """The group; `sections` says, in the order of the help, which command lies in which module of netlab.cli."""
+
+    def __init__(self, sections: Mapping[str, Mapping[str, str]], **settings: Any) -> None:
+        super().__init__(**settings)
+        self.sections = sections
+        self.modules = {name: module for section in sections.values() for name, module in section.items()}
+        self.params += common_options(json=False)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.modules)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.modules:
+            return None
+        found: click.Command = getattr(import_module(f"netlab.cli.{self.modules[cmd_name]}"), f"{cmd_name}_command")
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; where there is none of that name, name the nearest."""
+        given = args[0]
+        if given in self.modules or given.startswith("-"):
+            return super().resolve_command(ctx, args)
+        message = f"there is no command {given!r}"
+        if "/" in given or given.endswith((".yml", ".yaml")):
+            raise click.UsageError(f"{message}: it looks like a file\n  fix: netlab plan {given}", ctx)
+        near = [ALIKE[given]] if given in ALIKE else get_close_matches(given, self.modules, 2)
+        if near:
+            message += f": did you mean {' or '.join(near)}?"
+        raise click.UsageError(message, ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = formatter.width - 6 - max(map(len, self.modules))
+        for title, names in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(n, self._described(ctx, n, width)) for n in names], col_spacing=3)
+
+    def _described(self, ctx: click.Context, name: str, width: int) -> str:
+        command = self.get_command(ctx, name)
+        assert command is not None, f"no command {name}"
+        return command.get_short_help_str(width)
+
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> None:
+        """Run a command line to its end and leave with its exit code; no error leaves as a traceback."""
+        argv = list(sys.argv[1:] if args is None else args)
+        extra.pop("standalone_mode", None)
+        name = prog_name or "netlab"
+        self._main_shell_completion({**extra, "obj": Call()}, name)
+        sys.exit(self._run(argv, name, extra))
+
+    def _run(self, argv: list[str], name: str, extra: dict[str, Any]) -> int:
+        call = Call(tuple(argv))
+        call.paint(None)
+        _never_fail_to_print()
+        code = self._done(argv, name, call, extra)
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            from netlab.cli import ending
+
+            ending.let_go_of_stdout()
+            if isinstance(error, BrokenPipeError):
+                return ending.NO_READER
+            return code or ending.failed(error, Call(verbose=call.verbose, color=call.color))
+        return code
+
+    def _done(self, argv: list[str], name: str, call: Call, extra: dict[str, Any]) -> int:
+        """Do what the command line says, tell what goes wrong, and give the exit code."""
+        try:
+            with self.make_context(name, argv, **{**extra, "obj": call}) as context:
+                return self.invoke(context) or 0
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        except (KeyboardInterrupt, click.Abort):
+            from netlab.cli import ending
+
+            return ending.interrupted(call)
+        except Exception as error:
+            from netlab.cli import ending
+
+            if isinstance(error, BrokenPipeError) and _reader_has_gone():
+                return ending.NO_READER
+            return ending.failed(error, call)
+
+
+def _never_fail_to_print() -> None:
+    """A name that the terminal's encoding lacks is shown escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def _reader_has_gone() -> bool:
+    """Tell whether nobody reads stdout or stderr any more: else the broken pipe is one of netlab's own."""
+    import select
+
+    asked = select.poll()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            asked.register(stream.fileno(), 0)
+        except (OSError, ValueError):
+            continue
+    return any(what & select.POLLERR for _fd, what in asked.poll(0))

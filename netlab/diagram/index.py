@@ -1,0 +1,91 @@
+"""Turns facts into an index by node and device: what the scene's builder looks up again and again.
+
+Facts may be incomplete or stale (a reading of the machine, a plan that deletes): every node that a fact names is a
+node here, and a port whose bridge is missing is none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from netlab.facts import Address, Bridge, DeviceSettings, End, Fact, Namespace, Port, Program, Route, Settings, Veth
+from netlab.names import HOST
+
+At = tuple[str, str]
+Value = TypeVar("Value")
+
+
+def _lists() -> defaultdict[str, list[Value]]:
+    return defaultdict(list)
+
+
+@dataclass(slots=True)
+class Index:
+    """The facts of a lab by node, or by (node, device). Built once by `index`, then only read."""
+
+    nodes: set[str] = field(default_factory=lambda: {HOST})
+    namespaces: dict[str, Namespace] = field(default_factory=dict)
+    settings: dict[str, Settings] = field(default_factory=dict)
+    bridges: dict[str, list[Bridge]] = field(default_factory=_lists)
+    routes: dict[str, list[Route]] = field(default_factory=_lists)
+    programs: dict[str, list[Program]] = field(default_factory=_lists)
+    #: Devices that are no bridges, whether a cable's ends or merely known by their addresses.
+    devices: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    veths: list[Veth] = field(default_factory=list)
+    ends: dict[At, tuple[End, Veth]] = field(default_factory=dict)
+    ports: dict[At, Port] = field(default_factory=dict)
+    addresses: dict[At, list[Address]] = field(default_factory=lambda: defaultdict(list))
+    device_settings: dict[At, DeviceSettings] = field(default_factory=dict)
+    #: Nodes that hold IPv6 addresses.
+    speaks_ipv6: set[str] = field(default_factory=set)
+
+    def bridge_of(self, node: str, device: str) -> str | None:
+        """Name the bridge that a device is plugged into, if it is one of the facts."""
+        port = self.ports.get((node, device))
+        if port and any(bridge.name == port.bridge for bridge in self.bridges.get(node, ())):
+            return port.bridge
+        return None
+
+    def unported(self, node: str) -> Iterator[str]:
+        """Give the devices of a node that are plugged into no bridge."""
+        return (device for device in self.devices.get(node, ()) if self.bridge_of(node, device) is None)
+
+
+def index(facts: Iterable[Fact]) -> Index:
+    """Sort facts by family and place; families that have no place in a sketch are left out."""
+    found = Index()
+    for fact in facts:
+        found.nodes.update(fact.nodes)
+        match fact:
+            case Namespace():
+                found.namespaces[fact.node] = fact
+            case Settings():
+                found.settings[fact.node] = fact
+            case Bridge():
+                found.bridges[fact.node].append(fact)
+            case Route():
+                found.routes[fact.node].append(fact)
+            case Program():
+                found.programs[fact.node].append(fact)
+            case Veth():
+                found.veths.append(fact)
+                for end in (fact.a, fact.b):
+                    found.ends[end.node, end.name] = (end, fact)
+                    found.devices[end.node].add(end.name)
+            case Port():
+                found.ports[fact.node, fact.device] = fact
+            case Address():
+                found.addresses[fact.node, fact.device].append(fact)
+                found.devices[fact.node].add(fact.device)
+                if fact.version == 6:
+                    found.speaks_ipv6.add(fact.node)
+            case DeviceSettings():
+                found.device_settings[fact.node, fact.device] = fact
+            case _:
+                pass
+    for node, bridges in found.bridges.items():
+        found.devices[node] -= {bridge.name for bridge in bridges}
+    return found

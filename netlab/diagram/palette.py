@@ -1,0 +1,33 @@
+"""The colours of a drawing: light fills, dark ink, one accent for what is switched; told apart in grey, too."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+#: Every viewer has one of these, and they are of one width.
+FONT = "Helvetica,Arial,Liberation Sans,sans-serif"
+
+
+class Colours(NamedTuple):
+    """The line and text colour of something, and what it is filled with."""
+
+    ink: str
+    fill: str
+
+
+INK = "#1f2328"
+SOFT = "#57606a"
+DEAD = "#8c959f"
+HOST = Colours("#8c959f", "#f3f5f7")
+MACHINE = Colours("#6e7781", "#fbfcfd")
+BOX = Colours("#424a53", "#ffffff")
+BRIDGE = Colours("#2f6db5", "#dbe8f6")
+ROUTING = Colours("#6e7781", "#eceff2")
+
+#: What a plan does, told by colour here and by glyph in the text.
+ACTIONS = {
+    "create": Colours("#1a7f37", "#e3f4e7"),
+    "update": Colours("#9a6700", "#fff3d1"),
+    "replace": Colours("#9a6700", "#fff3d1"),
+    "delete": Colours("#b3261e", "#fbe7e5"),
+}

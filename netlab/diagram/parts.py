@@ -1,0 +1,180 @@
+"""Turns a scene into the parts that are placed on paper: vertices with slots for cables, wires, and frames.
+
+A plain box is one part. Of a machine, every bridge and every cabled device is a part of its own inside the machine's
+frame; where it forwards between two or more of them, a part for the forwarding joins them with thin links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from netlab.diagram.blocks import NAME, SMALL, Block, Text, heading, lines, shortened, small
+from netlab.diagram.elements import Box, Bridge, Cable, Device, Line, Plug, Scene
+from netlab.diagram.palette import DEAD, INK, SOFT
+
+#: Longer lists are cut, and say how much is missing.
+MOST_ADDRESSES, MOST_ROUTES, MOST_PROGRAMS = 6, 8, 4
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A vertex: the text in its middle, and a slot of text for each device that a cable ends at."""
+
+    id: str
+    #: The frame in which it stands.
+    frame: str
+    kind: Literal["box", "bridge", "device", "routing"]
+    middle: Block
+    slots: tuple[tuple[str, Block], ...] = ()
+    action: str | None = None
+    tooltip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """A cable between two slots, or (without one) the thin link between a device and its machine's forwarding."""
+
+    a: tuple[str, str]
+    b: tuple[str, str]
+    cable: Cable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame of a machine, inside its parent's."""
+
+    node: str
+    parent: str | None
+    title: Block
+    kind: str
+    action: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that is placed."""
+
+    frames: tuple[Frame, ...]
+    parts: tuple[Part, ...]
+    wires: tuple[Wire, ...]
+
+
+def parts(scene: Scene) -> Parts:
+    """Take a scene apart."""
+    wired = {(plug.node, plug.device) for cable in scene.cables for plug in (cable.a, cable.b)}
+    frames, found, links = [], [], []
+    for box in scene.boxes:
+        if box.kind == "plain":
+            found.append(_plain(box, wired))
+            continue
+        inside = list(_inside(box))
+        hub = _hub(box)
+        frames.append(_frame(box, hub))
+        found += inside
+        if hub is not None:
+            found.append(hub)
+            links += [Wire((hub.id, ""), (part, "")) for part in _routed(box)]
+    kinds = {box.node: box.kind for box in scene.boxes}
+    wires = [Wire(_slot(cable.a, kinds), _slot(cable.b, kinds), cable) for cable in scene.cables]
+    return Parts(tuple(frames), tuple(found), (*wires, *links))
+
+
+def _slot(plug: Plug, kinds: Mapping[str, str]) -> tuple[str, str]:
+    if kinds[plug.node] == "plain":
+        return plug.node, plug.device
+    return (_id(plug.node, plug.bridge), plug.device) if plug.bridge else (_id(plug.node, plug.device), "")
+
+
+def _id(node: str, device: str) -> str:
+    return f"{node}:{device}"
+
+
+def _plain(box: Box, wired: set[tuple[str, str]]) -> Part:
+    slots = tuple((one.name, _device(one, box.action)) for one in box.devices if (one.node, one.name) in wired)
+    loose = [one for one in box.devices if (one.node, one.name) not in wired]
+    title = heading(box.title, box.action, size=NAME, bold=True, aside=box.remark)
+    middle = Block((title, *_loose(loose, box.action), *_small(box, with_routing=True)))
+    return Part(box.node, box.parent or "host", "box", middle, slots, box.action, _tooltip(box))
+
+
+def _frame(box: Box, hub: Part | None) -> Frame:
+    loose = [one for one in box.devices if one.name == "lo"]
+    title = heading(box.title, box.action, size=NAME, bold=True, aside=box.remark)
+    small_type = _small(box, with_routing=hub is None)
+    return Frame(box.node, box.parent, Block((title, *_loose(loose, box.action), *small_type)), box.kind, box.action)
+
+
+def _inside(box: Box) -> Iterator[Part]:
+    for bridge in box.bridges:
+        yield _bridge(bridge, box.action)
+    for device in box.devices:
+        if device.name != "lo":
+            about = f"{device.node}:{device.name} {device.mac or ''}".rstrip()
+            middle = _device(device, box.action)
+            yield Part(_id(box.node, device.name), box.node, "device", middle, (), device.action, about)
+
+
+def _hub(box: Box) -> Part | None:
+    if box.forwarding is None or len(_routed(box)) < 2:
+        return None
+    texts = (
+        *lines((box.forwarding,), box.action),
+        *small(shortened(box.routes, MOST_ROUTES, "route"), box.action),
+    )
+    return Part(f"{box.node} forwarding", box.node, "routing", Block(texts), (), None, f"{box.node}: forwards packets")
+
+
+def _routed(box: Box) -> list[str]:
+    """Name the parts of a machine between which it can route: what has an address."""
+    bridges = [_id(box.node, bridge.name) for bridge in box.bridges if bridge.addresses]
+    return bridges + [_id(box.node, one.name) for one in box.devices if one.addresses and one.name != "lo"]
+
+
+def _bridge(bridge: Bridge, within: str | None) -> Part:
+    texts = (
+        heading(bridge.name, bridge.action, within, size=NAME, bold=True),
+        *lines(shortened(bridge.addresses, MOST_ADDRESSES, "address"), bridge.action),
+        *small(bridge.notes, bridge.action),
+    )
+    slots = tuple((port.name, _device(port, bridge.action)) for port in bridge.ports)
+    words = [f"bridge {bridge.node}:{bridge.name}", *(line.text for line in bridge.addresses)]
+    return Part(
+        _id(bridge.node, bridge.name), bridge.node, "bridge", Block(texts), slots, bridge.action, " ".join(words)
+    )
+
+
+def _device(device: Device, within: str | None) -> Block:
+    dead = any(note.text in ("down", "no carrier") for note in device.notes)
+    return Block(
+        (
+            heading(device.title or device.name, device.action, within, colour=DEAD if dead else INK),
+            *lines(shortened(device.addresses, MOST_ADDRESSES, "address"), device.action or within),
+            *small(device.notes, device.action or within),
+        )
+    )
+
+
+def _loose(devices: Iterable[Device], within: str | None) -> tuple[Text, ...]:
+    """Set the devices that no cable ends at, `lo` above all, each on one line."""
+    return tuple(
+        heading(f"{device.name} {line.text}", line.action, within, size=SMALL, colour=SOFT)
+        for device in devices
+        for line in device.addresses
+    )
+
+
+def _small(box: Box, *, with_routing: bool) -> tuple[Text, ...]:
+    routing: list[Line] = []
+    if with_routing:
+        routing = [box.forwarding] if box.forwarding else []
+        routing += shortened(box.routes, MOST_ROUTES, "route")
+    return small((*routing, *box.notes, *shortened(box.programs, MOST_PROGRAMS, "program")), box.action)
+
+
+def _tooltip(box: Box) -> str:
+    words = [box.title, box.remark]
+    words += [f"{one.name} {' '.join(a.text for a in one.addresses)}" for one in box.devices]
+    words += [line.text for line in (*box.routes, *box.programs)]
+    return ", ".join(word.strip() for word in words if word.strip())

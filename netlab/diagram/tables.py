@@ -1,0 +1,130 @@
+"""Turns a place (a part with its slots) and captions into Graphviz' HTML-like tables.
+
+Text comes from files and machines: everything is escaped, and control characters, which XML forbids, are replaced.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+from netlab.diagram.blocks import PADDING, SMALL, Text
+from netlab.diagram.layout import Place
+from netlab.diagram.palette import ACTIONS, BOX, BRIDGE, HOST, MACHINE, ROUTING, SOFT, Colours
+from netlab.diagram.tree import Side, Way
+
+_STYLES = {"box": BOX, "bridge": BRIDGE, "device": BOX, "routing": ROUTING, "host": HOST, "machine": MACHINE}
+#: The inner and the outer edge of the devices before and after a part's middle.
+_FACING = {
+    ("TB", "before"): ("B", "T"),
+    ("TB", "after"): ("T", "B"),
+    ("LR", "before"): ("R", "L"),
+    ("LR", "after"): ("L", "R"),
+}
+#: How thick the line around a box is.
+LINE = 1
+#: The line between a device and the box that it belongs to.
+_RULE = "#d0d7de"
+
+
+def colours(kind: str, action: str | None) -> Colours:
+    """Give the colours of a thing: those of its kind, unless a plan does something to it."""
+    return ACTIONS.get(action or "", _STYLES[kind])
+
+
+def table(place: Place, way: Way) -> str:
+    """Turn a part into a table: its text in the middle, the devices that cables end at along the edges."""
+    part = place.part
+    ink, fill = colours(part.kind, part.action)
+    before, after = _slots(place, way, "before"), _slots(place, way, "after")
+    # The middle sets the size of the whole: cells beside it stretch with it, a table's own size would not stretch them.
+    across = max(place.across - 2 * LINE, 0)
+    wide, high = (across, place.middle) if way == "TB" else (place.middle, across)
+    roomy = 2 * PADDING if part.kind == "bridge" else PADDING
+    size = "".join(f' {name}="{points}"' for name, points in (("HEIGHT", high), ("WIDTH", wide)) if points)
+    middle = f'<TD CELLPADDING="{roomy}"{size}>{text(part.middle.texts)}</TD>'
+    cells = [cell for cell in (before, middle, after) if cell]
+    body = f"<TR>{''.join(cells)}</TR>" if way == "LR" else "".join(f"<TR>{cell}</TR>" for cell in cells)
+    styles = [*(["ROUNDED"] if part.kind != "bridge" else []), *(["DASHED"] if part.action == "delete" else [])]
+    style = f' STYLE="{",".join(styles)}"' if styles else ""
+    return (
+        f'<TABLE BORDER="{LINE}" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" COLOR="{ink}" BGCOLOR="{fill}"{style}>'
+        f"{body}</TABLE>"
+    )
+
+
+def _slots(place: Place, way: Way, which: Side) -> str:
+    """Turn one side's slots into a cell that holds a table of them."""
+    slots = place.before if which == "before" else place.after
+    if not slots:
+        return ""
+    blocks = dict(place.part.slots)
+    inner, outer = _FACING[way, which]
+    box = place.part.kind == "box"
+    rule = f' BORDER="1" COLOR="{_RULE}" SIDES="{inner}"' if box else ""
+    # A bridge's ports stand at its edge, where the cable is; a box's devices in the middle of their cells.
+    align = "" if box or way == "TB" else f' ALIGN="{"LEFT" if outer == "L" else "RIGHT"}"'
+    cells = []
+    for slot in slots:
+        block = blocks[slot.device]
+        wide = max(block.width, slot.span if way == "TB" else place.slots)
+        high = max(block.height, slot.span if way == "LR" else place.slots)
+        cells.append(
+            f'<TD{align} CELLPADDING="{PADDING}" HEIGHT="{high}" PORT={quoted(port(slot.device))} WIDTH="{wide}">'
+            f"{text(block.texts)}</TD>"
+        )
+    rows = f"<TR>{''.join(cells)}</TR>" if way == "TB" else "".join(f"<TR>{cell}</TR>" for cell in cells)
+    return f'<TD{rule}><TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE></TD>'
+
+
+def port(device: str) -> str:
+    """Name the cell of a device; no device's own name may be taken for a point of the compass.
+
+    >>> port("e")
+    'd-e'
+    """
+    return f"d-{device}"
+
+
+def text(texts: Sequence[Text], align: str = "") -> str:
+    """Set lines under each other."""
+    end = f'<BR ALIGN="{align}"/>' if align else "<BR/>"
+    return end.join(_line(one) for one in texts) + (end if align else "")
+
+
+def _line(one: Text) -> str:
+    inner = escaped(one.text)
+    inner = f"<S>{inner}</S>" if one.struck else inner
+    inner = f"<B>{inner}</B>" if one.bold else inner
+    found = f'<FONT POINT-SIZE="{one.size}" COLOR="{one.colour}">{inner}</FONT>'
+    if one.aside:
+        found += f'<FONT POINT-SIZE="{SMALL}" COLOR="{SOFT}">  {escaped(one.aside)}</FONT>'
+    return found
+
+
+def escaped(words: str) -> str:
+    """Make text safe inside an HTML-like label; an empty one becomes a space, which the format demands.
+
+    >>> escaped('a<b> & "c"')
+    'a&lt;b&gt; &amp; &quot;c&quot;'
+    """
+    return html.escape(printable(words)) or " "
+
+
+def quoted(words: str) -> str:
+    r"""Quote a string for DOT; backslashes are doubled, for dot would read `\N` or `\n` in them.
+
+    >>> print(quoted('say "hi" \\N'))
+    "say \"hi\" \\N"
+    """
+    return '"' + printable(words).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def printable(words: str) -> str:
+    r"""Replace what cannot be printed, line ends among it, and what XML 1.0 has no way to write.
+
+    >>> printable("a\x00b\nc")
+    'a�b c'
+    """
+    return re.sub(r"[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "�", re.sub(r"\s", " ", words))

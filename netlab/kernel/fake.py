@@ -1,0 +1,237 @@
+"""Steps -> changes of a machine in memory: the kernel door that needs no rights, for tests.
+
+It refuses what the kernel refuses, with the same errno, and takes along what the kernel takes (fake_machine.py has the
+table). It can be cut off after any number of steps, as a kill would, and can hold things that are not ours.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from netlab.facts import (
+    Address,
+    Bridge,
+    DeviceSettings,
+    End,
+    Fact,
+    Facts,
+    Namespace,
+    Port,
+    Resource,
+    Route,
+    Settings,
+    Stray,
+    Veth,
+    facts_of,
+)
+from netlab.kernel.fake_machine import MOST_PORTS, Device, Errno, Node
+from netlab.names import HOST
+from netlab.plan.steps import Action, Reading, Scope, Step, StepRefused
+
+
+class Cut(Exception):
+    """The fake was told to stop here, as if netlab had been killed."""
+
+
+class FakeKernel:
+    """A kernel in memory. `machine`: the host is there already and is no fact. `foreign`: what is not ours, and whose.
+
+    After `cut_after` steps it raises Cut instead of doing the next one; None is never. `done` counts the steps done.
+    """
+
+    families = frozenset({"netns", "settings", "bridge", "veth", "link", "port", "address", "device-settings", "route"})
+
+    def __init__(self, machine: bool = False, foreign: Mapping[Resource, str] | None = None) -> None:
+        self.machine = machine
+        self.foreign = dict(foreign or {})
+        self.cut_after: int | None = None
+        self.done = 0
+        self._nodes: dict[str, Node] = {}
+        if machine:
+            self._nodes[HOST] = Node(devices={"lo": Device(None)})
+
+    def read(self, scope: Scope) -> Reading:
+        """Give every fact; of a node's settings those in the scope, or all that were written where it names none."""
+        found = []
+        for fact in self.facts.values():
+            if isinstance(fact, Settings) and fact.node in scope.settings:
+                asked = set(scope.settings[fact.node])
+                fact = replace(fact, values=tuple(pair for pair in fact.values if pair[0] in asked))
+            found.append(fact)
+        return Reading(facts_of(found), dict(self.foreign))
+
+    def do(self, steps: Sequence[Step]) -> None:
+        """Do the steps in order; raise StepRefused with the kernel's errno at the first that fails."""
+        for step in steps:
+            if self.cut_after is not None and self.done >= self.cut_after:
+                raise Cut(f"cut before {step}")
+            assert step.fact.family in self.families, f"the kernel keeps no {step.fact.family}"
+            try:
+                if step.action is Action.CREATE:
+                    self._create(step.fact)
+                elif step.action is Action.UPDATE:
+                    self._update(step.fact)
+                else:
+                    self._delete(step.fact)
+            except Errno as no:
+                raise StepRefused(step, no.number) from None
+            self.done += 1
+
+    def close(self) -> None:
+        """Let go of nothing: nothing is open."""
+
+    def intrude(self, stray: Stray) -> None:
+        """Put a device there that no file asked for, as a person with `ip link add` would."""
+        self._node(stray.node).devices[stray.name] = Device(stray, mtu=1500)
+
+    @property
+    def facts(self) -> Facts:
+        """Everything that is configured now, in the kernel's order."""
+        return facts_of(self._facts())
+
+    def _facts(self) -> Iterator[Fact]:
+        for name, node in self._nodes.items():
+            if not (self.machine and name == HOST):
+                yield Namespace(name, node.devices["lo"].up)
+            if node.settings:
+                yield Settings(name, tuple(node.settings.items()))
+            for device in node.devices:
+                yield from self._facts_of_device(name, device)
+            yield from node.routes.values()
+
+    def _facts_of_device(self, node: str, name: str) -> Iterator[Fact]:
+        device = self._nodes[node].devices[name]
+        if isinstance(device.link, (Bridge, Stray)):
+            yield device.link
+        elif device.link is not None and device.peer is not None and (node, name) < device.peer:
+            other = self._nodes[device.peer[0]].devices[device.peer[1]].link
+            assert isinstance(other, End)
+            yield Veth(device.link, other)
+        if device.port is not None:
+            yield device.port
+        for address in device.held():
+            yield Address(node, name, address)
+        if device.settings:
+            yield DeviceSettings(node, name, tuple(sorted(device.settings.items())))
+
+    def _node(self, name: str) -> Node:
+        if name not in self._nodes:
+            raise Errno(errno.ENOENT)
+        return self._nodes[name]
+
+    def _create(self, fact: Fact) -> None:
+        node = None if isinstance(fact, Namespace) else self._node(fact.nodes[0])
+        if isinstance(fact, Namespace):
+            if fact.node in self._nodes or ("netns", fact.node) in self.foreign:
+                raise Errno(errno.EEXIST)
+            self._nodes[fact.node] = Node(devices={"lo": Device(None, up=fact.up)})
+        elif isinstance(fact, (Bridge, Veth)):
+            self._create_devices(_links(fact))
+        elif isinstance(fact, Address):
+            self._node(fact.node).add_address(fact.device, fact.address)
+        elif isinstance(fact, Route):
+            self._node(fact.node).add_route(fact)
+        elif isinstance(fact, Port):
+            if self._node(fact.node).device(fact.device).port is not None:
+                raise Errno(errno.EBUSY)
+            self._plug(fact)
+        elif node is not None:
+            # Settings are always there: making a fact of them is writing them.
+            self._update(fact)
+
+    def _create_devices(self, links: Sequence[Bridge | End]) -> None:
+        for link in links:
+            if link.name in self._node(link.node).devices or ("device", link.node, link.name) in self.foreign:
+                raise Errno(errno.EEXIST)
+        for link, peer in zip(links, reversed(links), strict=True):
+            device = Device(link, mtu=link.mtu or 1500, up=link.up)
+            if link is not peer:
+                device.peer = (peer.node, peer.name)
+            self._nodes[link.node].devices[link.name] = device
+
+    def _update(self, fact: Fact) -> None:
+        if isinstance(fact, Namespace):
+            self._node(fact.node).set_up("lo", fact.up)
+        elif isinstance(fact, (Bridge, Veth)):
+            if not self._is_there(fact):
+                raise Errno(errno.ENODEV)
+            for link in _links(fact):
+                node = self._nodes[link.node]
+                node.devices[link.name].link = link
+                node.set_mtu(link.name, link.mtu or node.devices[link.name].mtu)
+                node.set_up(link.name, link.up)
+        elif isinstance(fact, Port):
+            if self._node(fact.node).device(fact.device).port is None:
+                raise Errno(errno.EOPNOTSUPP)
+            self._plug(fact)
+        elif isinstance(fact, Route):
+            self._node(fact.node).change_route(fact)
+        elif isinstance(fact, Settings):
+            self._node(fact.node).write_settings(dict(fact.values))
+        elif isinstance(fact, DeviceSettings):
+            self._node(fact.node).write_device_settings(fact.device, dict(fact.values))
+        else:
+            raise AssertionError(f"nothing of a fact of family {fact.family} can change in place")
+
+    def _plug(self, fact: Port) -> None:
+        node = self._node(fact.node)
+        if fact.device not in node.devices or fact.bridge not in node.devices:
+            raise Errno(errno.ENODEV)
+        device, bridge = node.devices[fact.device], node.devices[fact.bridge]
+        if fact.device == "lo" or not isinstance(bridge.link, Bridge):
+            raise Errno(errno.EINVAL)
+        if isinstance(device.link, Bridge):
+            raise Errno(errno.ELOOP)
+        others = [d for name, d in node.devices.items() if name != fact.device and d.port is not None]
+        if sum(1 for other in others if other.port is not None and other.port.bridge == fact.bridge) >= MOST_PORTS:
+            raise Errno(errno.EXFULL)
+        device.port = fact
+
+    def _delete(self, fact: Fact) -> None:
+        """Delete what a fact says; what is gone already is success."""
+        node = self._nodes.get(fact.nodes[0])
+        if node is None:
+            return
+        if isinstance(fact, Namespace):
+            self._remove_node(fact.node)
+        elif isinstance(fact, Stray):
+            if fact.name in node.devices and isinstance(node.devices[fact.name].link, Stray):
+                node.remove_device(fact.name)
+        elif isinstance(fact, (Bridge, Veth)):
+            if self._is_there(fact):
+                for link in _links(fact):
+                    self._nodes[link.node].remove_device(link.name)
+        elif isinstance(fact, Settings):
+            node.settings = {}
+        elif isinstance(fact, Route):
+            node.delete_route(fact)
+        elif isinstance(fact, (Port, Address, DeviceSettings)) and fact.device in node.devices:
+            if isinstance(fact, Port):
+                node.devices[fact.device].port = None
+            elif isinstance(fact, Address):
+                node.delete_address(fact.device, fact.address)
+            else:
+                node.write_device_settings(fact.device, {})
+
+    def _remove_node(self, name: str) -> None:
+        for device in self._nodes.pop(name).devices.values():
+            if device.peer is not None and device.peer[0] != name:
+                self._nodes[device.peer[0]].remove_device(device.peer[1])
+
+    def _is_there(self, fact: Bridge | Veth) -> bool:
+        """Tell whether the very device is there: the bridge, or the veth with this other end."""
+        links = _links(fact)
+        for link, peer in zip(links, reversed(links), strict=True):
+            node = self._nodes.get(link.node)
+            device = node.devices.get(link.name) if node else None
+            if device is None or type(device.link) is not type(link):
+                return False
+            if link is not peer and device.peer != (peer.node, peer.name):
+                return False
+        return True
+
+
+def _links(fact: Bridge | Veth) -> tuple[Bridge | End, ...]:
+    return (fact,) if isinstance(fact, Bridge) else (fact.a, fact.b)

@@ -1,0 +1,299 @@
+"""A Linux machine of the mind: namespaces, devices, addresses and routes in memory, with the kernel's habits.
+
+The second opinion on what a step takes along: it shares no code with the planner's own rules (plan/takes.py), and its
+habits were each tried on Linux 6.18 (tests/kernel holds the trials).
+
+    this                                   does this
+    -------------------------------------  -----------------------------------------------------------------------
+    namespace or device deleted            peers of veths go too; ports, addresses, routes, settings go with a device
+    bridge deleted                         its ports are free; the devices stay
+    device down                            its routes (all tables), its IPv6 addresses; IPv4 addresses stay; `lo`: also
+                                           IPv6 blackholes, which lie on it. Routes that prefer its addresses stay
+    device up                              prefixes are on-link again; routes do not come back
+    peer down (no carrier)                 nothing
+    MTU below 1280                         IPv6 addresses, routes and settings of the device; IPv6 cannot be added
+    disable_ipv6 = 1 (all)                 IPv6 addresses and routes of the node; only blackholes can be added
+    last IPv4 address of a device gone     all IPv4 routes through the device, gateway or not
+    any other IPv4 address gone            nothing on its device: routes by gateways in its prefix stay
+    primary IPv4 address gone              its secondaries (same subnet and mask); with promote_secondaries the first of
+                                           them becomes primary instead, last in the row of primaries
+    IPv4 address gone from the whole node  routes of the main table that prefer it as source; other tables keep theirs
+    IPv6 address deleted, by itself        routes that prefer it stay and forget their source
+    IPv6 address gone with device or link  routes elsewhere that prefer it stay, source and all
+    device enslaved, freed, new MAC        nothing
+    ip_forward written                     `forwarding` of every device
+
+Stricter than the kernel in one thing: IPv4 takes a gateway that is the node's own address, and treats what is behind it
+as on-link ever after, even when the address has gone; here it is refused, as in IPv6, for no plan may ever do that.
+What it does not know: a gateway that is shadowed by a longer route; link-local addresses; multipath.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_address, ip_interface, ip_network
+
+from netlab.facts import MAIN_TABLE, Bridge, End, Port, Route, Stray
+
+IPV6_MIN_MTU = 1280
+#: BR_MAX_PORTS less port 0 (net/bridge/br_private.h).
+MOST_PORTS = 1023
+#: IP6_RT_PRIO_USER and IP6_RT_PRIO_ADDRCONF (include/net/ip6_fib.h, net/ipv6/addrconf.c).
+_IPV6_METRIC, _IPV6_CONNECTED = 1024, 256
+
+RouteKey = tuple[int, str, int, int]
+
+
+class Errno(Exception):
+    """The kernel's no."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(errno.errorcode[number])
+
+
+def version_of(address: str) -> int:
+    return 6 if ":" in address else 4
+
+
+def _bare(address: str) -> str:
+    return address.partition("/")[0]
+
+
+@dataclass
+class Device:
+    """One device. `link` is the configured part, None for `lo`; `addresses` are in the kernel's order."""
+
+    link: Bridge | End | Stray | None
+    #: The other end of a veth: its node and name.
+    peer: tuple[str, str] | None = None
+    up: bool = True
+    mtu: int = 65536
+    port: Port | None = None
+    addresses: list[tuple[str, bool]] = field(default_factory=list)  # (A/n, secondary)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def held(self, version: int | None = None) -> list[str]:
+        return [a for a, _ in self.addresses if version in (None, version_of(a))]
+
+
+@dataclass
+class Node:
+    """One namespace: what `lo` is to it, its devices, its routes by the kernel's own key, its settings."""
+
+    up: bool = True
+    devices: dict[str, Device] = field(default_factory=dict)
+    routes: dict[RouteKey, Route] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def device(self, name: str) -> Device:
+        if name not in self.devices:
+            raise Errno(errno.ENODEV)
+        return self.devices[name]
+
+    @property
+    def has_ipv6(self) -> bool:
+        return self.settings.get("net.ipv6.conf.all.disable_ipv6") != "1"
+
+    def holds(self, address: str) -> bool:
+        return any(_bare(a) == address for device in self.devices.values() for a in device.held())
+
+    def drop_routes(self, device: str, version: int | None = None) -> None:
+        for key, route in list(self.routes.items()):
+            if route.device == device and version in (None, route.version):
+                del self.routes[key]
+
+    def connected(self) -> Iterator[tuple[str, str]]:
+        """Give (device, network) of every prefix that is on-link now."""
+        for name, device in self.devices.items():
+            if device.up:
+                yield from ((name, str(ip_interface(a).network)) for a in device.held())
+        for route in self.routes.values():
+            yield from ((device, network) for _, device, network in route.connects())
+
+    # -- links
+
+    def set_up(self, name: str, up: bool) -> None:
+        device = self.device(name)
+        was, device.up = device.up, up
+        if was and not up:
+            self.drop_routes(name)
+            self.drop_ipv6(name)
+
+    def set_mtu(self, name: str, mtu: int) -> None:
+        device = self.device(name)
+        device.mtu = mtu
+        if mtu < IPV6_MIN_MTU:
+            self.drop_ipv6(name)
+            device.settings = {n: v for n, v in device.settings.items() if not n.startswith("net.ipv6.")}
+
+    def drop_ipv6(self, name: str) -> None:
+        """Do what addrconf_ifdown does: addresses and routes go, routes elsewhere keep a source that is gone."""
+        device = self.devices[name]
+        device.addresses = [(a, secondary) for a, secondary in device.addresses if version_of(a) == 4]
+        self.drop_routes(name, 6)
+        if name == "lo":
+            for key, route in list(self.routes.items()):
+                if route.version == 6 and route.kind != "unicast":
+                    del self.routes[key]
+
+    def remove_device(self, name: str) -> None:
+        device = self.devices[name]
+        self.drop_routes(name)
+        self.drop_ipv6(name)
+        while device.addresses:
+            self.delete_address(name, device.addresses[-1][0])
+        for other in self.devices.values():
+            if other.port is not None and other.port.bridge == name:
+                other.port = None
+        del self.devices[name]
+
+    # -- addresses
+
+    def add_address(self, name: str, address: str) -> None:
+        device = self.device(name)
+        version, bare = version_of(address), _bare(address)
+        if version == 6:
+            if not self.has_ipv6:
+                raise Errno(errno.EACCES)
+            if device.mtu < IPV6_MIN_MTU:
+                raise Errno(errno.EINVAL)
+            if bare in map(_bare, device.held(6)):
+                raise Errno(errno.EEXIST)
+            device.addresses.append((address, False))
+            return
+        if address in device.held(4):
+            raise Errno(errno.EEXIST)
+        network = ip_interface(address).network
+        primaries = [a for a, secondary in device.addresses if not secondary and version_of(a) == 4]
+        secondary = any(ip_interface(a).network == network for a in primaries)
+        place = len(device.addresses) if secondary else len(primaries)
+        device.addresses.sort(key=lambda found: version_of(found[0]))
+        device.addresses.insert(place, (address, secondary))
+
+    def delete_address(self, name: str, address: str) -> None:
+        """Delete one address by itself; one that is not there is fine."""
+        device = self.device(name)
+        found = dict(device.addresses)
+        if address not in found:
+            return
+        bare = _bare(address)
+        if version_of(address) == 6:
+            device.addresses.remove((address, False))
+            if not self.holds(bare):
+                for key, route in self.routes.items():
+                    if route.source == bare:
+                        self.routes[key] = replace(route, source=None)
+            return
+        if not found[address]:
+            self._leave_secondaries(device, address)
+        device.addresses = [entry for entry in device.addresses if entry[0] != address]
+        self._forget_source(bare)
+        if not device.held(4):
+            self.drop_routes(name, 4)
+
+    def _leave_secondaries(self, device: Device, primary: str) -> None:
+        network = ip_interface(primary).network
+        followers = [a for a, secondary in device.addresses if secondary and ip_interface(a).network == network]
+        if not followers:
+            return
+        if self.settings.get("net.ipv4.conf.all.promote_secondaries") == "1":
+            device.addresses.remove((followers[0], True))
+            place = sum(1 for a, secondary in device.addresses if version_of(a) == 4 and not secondary)
+            device.addresses.insert(place, (followers[0], False))
+            return
+        device.addresses = [entry for entry in device.addresses if entry[0] not in followers]
+        for follower in followers:
+            self._forget_source(_bare(follower))
+
+    def _forget_source(self, bare: str) -> None:
+        if self.holds(bare):
+            return
+        for key, route in list(self.routes.items()):
+            if route.source == bare and route.table == MAIN_TABLE:
+                del self.routes[key]
+
+    # -- routes
+
+    def add_route(self, route: Route) -> None:
+        resolved, key = self._resolve(route), route_key(route)
+        if key in self.routes or key in self._connected_keys():
+            raise Errno(errno.EEXIST)
+        self.routes[key] = resolved
+
+    def change_route(self, route: Route) -> None:
+        resolved, key = self._resolve(route), route_key(route)
+        if key not in self.routes:
+            raise Errno(errno.ENOENT)
+        self.routes[key] = resolved
+
+    def delete_route(self, route: Route) -> None:
+        self.routes.pop(route_key(route), None)
+
+    def _connected_keys(self) -> set[RouteKey]:
+        found: set[RouteKey] = set()
+        for name, device in self.devices.items():
+            for address in device.held() if device.up and name != "lo" else ():
+                network = ip_interface(address).network
+                metric = 0 if network.version == 4 else _IPV6_CONNECTED
+                found.add((network.version, str(network), MAIN_TABLE, metric))
+        return found
+
+    def _resolve(self, route: Route) -> Route:
+        """Give the route as the kernel holds it, with the device that its gateway is on."""
+        if route.source is not None and not self.holds(route.source):
+            raise Errno(errno.EINVAL)
+        if route.kind != "unicast":
+            return route
+        if route.device is not None:
+            self._check_way_out(route, self.device(route.device))
+        if route.via is None or route.onlink:
+            if route.device is None:
+                raise Errno(errno.ENODEV)
+            return route
+        if self.holds(route.via):
+            raise Errno(errno.EINVAL)
+        gateway = ip_address(route.via)
+        ways = [
+            (ip_network(network).prefixlen, name)
+            for name, network in self.connected()
+            if route.device in (None, name) and version_of(network) == route.version and gateway in ip_network(network)
+        ]
+        if not ways:
+            raise Errno(errno.ENETUNREACH if route.version == 4 else errno.EHOSTUNREACH)
+        return replace(route, device=max(ways, key=lambda way: way[0])[1])
+
+    def _check_way_out(self, route: Route, device: Device) -> None:
+        if not device.up:
+            raise Errno(errno.ENETDOWN)
+        if route.version == 6 and not self.has_ipv6:
+            raise Errno(errno.EACCES)
+        if route.version == 6 and device.mtu < IPV6_MIN_MTU:
+            raise Errno(errno.ENODEV)
+
+    # -- settings
+
+    def write_settings(self, values: Mapping[str, str]) -> None:
+        """Make the node's own settings these, and do what writing them does."""
+        before, self.settings = self.settings, dict(values)
+        if not self.has_ipv6:
+            for name in self.devices:
+                self.drop_ipv6(name)
+        forward = "net.ipv4.ip_forward"
+        if self.settings.get(forward) != before.get(forward):
+            for name, device in self.devices.items():
+                device.settings.pop(f"net.ipv4.conf.{name}.forwarding", None)
+
+    def write_device_settings(self, name: str, values: Mapping[str, str]) -> None:
+        """Make a device's own settings these; those of IPv6 have no file where it has no IPv6."""
+        device = self.device(name)
+        ipv6 = device.mtu >= IPV6_MIN_MTU
+        device.settings = {n: v for n, v in values.items() if ipv6 or not n.startswith("net.ipv6.")}
+
+
+def route_key(route: Route) -> RouteKey:
+    """Give the kernel's idea of which route it is: metric 0 is 1024 in IPv6."""
+    metric = route.metric or (_IPV6_METRIC if route.version == 6 else 0)
+    return (route.version, route.to, route.table, metric)

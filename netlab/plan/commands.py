@@ -1,0 +1,330 @@
+"""The steps of a plan -> the `ip`, `bridge` and `sysctl` commands that a person would type, for `sh -e` as root.
+
+Run on an empty machine they make what the facts say, with netlab's marks, so that netlab takes it for its own:
+
+    a node               a namespace LAB-NODE in `ip netns`, and `netlab:LAB/NODE` as the alias of its `lo`
+    the machine's device made in group 28268, with the alias `netlab:LAB/host/DEVICE`; inside nodes no device needs a mark
+    a route              protocol 110
+    a program            NETLAB_PROGRAM and NETLAB_COMMAND in its environment
+
+In a sandbox the commands run in the made-up machine itself, whose namespace is the host then. Devices are always named
+after `dev` or `name`: `ip link set a up` would take `a` for `address`. Nothing here runs anything.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+
+from netlab.facts import (
+    MAIN_TABLE,
+    PROTOCOL,
+    Address,
+    Bridge,
+    DeviceSettings,
+    End,
+    Fact,
+    Namespace,
+    Port,
+    Program,
+    Route,
+    Settings,
+    Stray,
+    Veth,
+)
+from netlab.facts.settings import OPTIONAL_PREFIXES
+from netlab.names import HOST, mark, registered_name
+from netlab.plan.steps import Action, Step
+
+#: The interface group that netlab's devices on a real machine are made in: the kernel takes it at creation.
+GROUP = 28268
+#: What a device has when nobody says otherwise (include/uapi/linux/if_ether.h ETH_DATA_LEN).
+_MTU = 1500
+#: IP6_RT_PRIO_USER (include/net/ip6_fib.h): what metric 0 is in IPv6.
+_IPV6_METRIC = 1024
+
+#: Fields of a bridge, and iproute2's words for them, in the order in which they are said.
+_BRIDGE_OPTIONS = {
+    "forward_delay": "forward_delay",
+    "hello_time": "hello_time",
+    "max_age": "max_age",
+    "ageing_time": "ageing_time",
+    "stp": "stp_state",
+    "priority": "priority",
+    "vlan_filtering": "vlan_filtering",
+}
+_PORT_SWITCHES = {"hairpin": False, "isolated": False, "learning": True, "flood": True}
+
+
+def commands(steps: Sequence[Step], lab: str, *, sandboxed: bool) -> tuple[str, ...]:
+    r"""Turn steps into shell commands, one or more to a step, in the same order.
+
+    >>> from netlab.facts import Address, Namespace
+    >>> made = [Step(Action.CREATE, Namespace("ns0")), Step(Action.CREATE, Address("ns0", "eth0", "10.0.0.1/24"))]
+    >>> print("\n".join(commands(made, "demo", sandboxed=False)))
+    ip netns add demo-ns0
+    ip -n demo-ns0 link set dev lo alias netlab:demo/ns0
+    ip -n demo-ns0 link set dev lo up
+    ip -n demo-ns0 address add 10.0.0.1/24 dev eth0
+    """
+    writer = _Writer(lab, sandboxed)
+    return tuple(line for step in steps for line in writer.lines(step))
+
+
+class _Writer:
+    """The commands of one plan; remembers MTUs, since a new bridge follows its ports' until its own is changed."""
+
+    def __init__(self, lab: str, sandboxed: bool) -> None:
+        self._lab, self._sandboxed = lab, sandboxed
+        self._mtus: dict[tuple[str, str], int | None] = {}
+        #: New bridges whose MTU the kernel still lowers and raises to that of their ports.
+        self._adjusted: set[tuple[str, str]] = set()
+
+    def lines(self, step: Step) -> Iterator[str]:
+        """Give the commands of one step."""
+        writers: Mapping[type[Fact], Callable[[Step], Iterator[str]]] = {
+            Namespace: self._namespace,
+            Settings: self._settings,
+            DeviceSettings: self._settings,
+            Bridge: self._bridge,
+            Veth: self._veth,
+            Stray: self._stray,
+            Port: self._port,
+            Address: self._address,
+            Route: self._route,
+            Program: self._program,
+        }
+        return writers[type(step.fact)](step)
+
+    # -- where a command runs
+
+    def _tool(self, program: str, node: str, *words: str) -> str:
+        """Give a command of `ip` or `bridge` inside a node."""
+        inside = [] if node == HOST else ["-n", registered_name(self._lab, node)]
+        return shlex.join([program, *inside, *words])
+
+    def _ip(self, node: str, *words: str) -> str:
+        return self._tool("ip", node, *words)
+
+    def _within(self, node: str, *words: str) -> str:
+        """Give any other command inside a node."""
+        inside = [] if node == HOST else ["ip", "netns", "exec", registered_name(self._lab, node)]
+        return shlex.join([*inside, *words])
+
+    def _is_machine(self, node: str) -> bool:
+        return node == HOST and not self._sandboxed
+
+    # -- links
+
+    def _namespace(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Namespace)
+        node, registered = fact.node, registered_name(self._lab, fact.node)
+        if step.action is Action.DELETE:
+            yield f"ip netns delete {registered}" if node != HOST else "# the sandbox ends, and its host with it"
+            return
+        if step.action is Action.CREATE:
+            if node != HOST:
+                yield f"ip netns add {registered}"
+            yield self._ip(node, "link", "set", "dev", "lo", "alias", mark(self._lab, node))
+        if fact.up or step.action is Action.UPDATE:
+            yield self._ip(node, "link", "set", "dev", "lo", "up" if fact.up else "down")
+
+    def _born(self, link: Bridge | End) -> list[str]:
+        """Give the words that say what a device is made with."""
+        group = ["group", str(GROUP)] if self._is_machine(link.node) else []
+        return ["name", link.name, *group, *(["address", link.mac] if link.mac else [])]
+
+    def _finished(self, link: Bridge | End) -> Iterator[str]:
+        """Give the commands that mark a new device where it needs it, and set it up."""
+        if self._is_machine(link.node):
+            yield self._ip(link.node, "link", "set", "dev", link.name, "alias", mark(self._lab, f"{HOST}/{link.name}"))
+        if link.up:
+            yield self._ip(link.node, "link", "set", "dev", link.name, "up")
+
+    def _changed(self, link: Bridge | End, fields: Iterable[str]) -> Iterator[str]:
+        words = {"mac": ["address", str(link.mac)], "mtu": ["mtu", str(link.mtu)], "up": ["up" if link.up else "down"]}
+        for field in ("mac", "mtu", "up"):
+            if field in fields:
+                yield self._ip(link.node, "link", "set", "dev", link.name, *words[field])
+
+    def _bridge(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Bridge)
+        place = (fact.node, fact.name)
+        self._mtus[place] = fact.mtu
+        if step.action is Action.DELETE:
+            yield self._ip(fact.node, "link", "delete", "dev", fact.name)
+        elif step.action is Action.UPDATE:
+            fields = _fields(step)
+            if "stp" in fields and not fact.stp:
+                # First: while STP is on, the kernel refuses delays that are right without it.
+                yield self._ip(fact.node, "link", "set", "dev", fact.name, "type", "bridge", "stp_state", "0")
+                fields -= {"stp"}
+            options = _bridge_options(fact, fields)
+            if options:
+                yield self._ip(fact.node, "link", "set", "dev", fact.name, "type", "bridge", *options)
+            yield from self._changed(fact, fields)
+        else:
+            options = _bridge_options(fact, _BRIDGE_OPTIONS)
+            yield self._ip(fact.node, "link", "add", *self._born(fact), "type", "bridge", *options)
+            if fact.mtu is not None and fact.mtu != _MTU:
+                yield from self._changed(fact, {"mtu"})
+            elif fact.mtu is not None:
+                self._adjusted.add(place)
+            yield from self._finished(fact)
+
+    def _veth(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Veth)
+        # From the host's side, as a node has no name for the host's namespace.
+        near, far = (fact.b, fact.a) if fact.b.node == HOST else (fact.a, fact.b)
+        for end in (near, far):
+            self._mtus[end.node, end.name] = end.mtu
+        if step.action is Action.DELETE:
+            yield self._ip(near.node, "link", "delete", "dev", near.name)
+        elif step.action is Action.UPDATE:
+            for prefix, end in (("a.", fact.a), ("b.", fact.b)):
+                names = {name.removeprefix(prefix) for name in _fields(step) if name.startswith(prefix)}
+                yield from self._changed(end, names)
+        else:
+            where = [] if far.node == near.node else ["netns", registered_name(self._lab, far.node)]
+            peer = ["peer", *self._born(far), *_mtu(far), *where]
+            yield self._ip(near.node, "link", "add", *self._born(near), *_mtu(near), "type", "veth", *peer)
+            yield from self._finished(near)
+            yield from self._finished(far)
+
+    def _stray(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Stray)
+        yield self._ip(fact.node, "link", "delete", "dev", fact.name)
+
+    def _port(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Port)
+        if step.action is Action.DELETE:
+            yield self._ip(fact.node, "link", "set", "dev", fact.device, "nomaster")
+            return
+        fields = _fields(step)
+        if step.action is Action.CREATE or "bridge" in fields:
+            yield self._ip(fact.node, "link", "set", "dev", fact.device, "master", fact.bridge)
+            yield from self._pinned(fact)
+            # A port is born anew in another bridge, so whatever is not as it is born is said again.
+            usual = {**_PORT_SWITCHES, "cost": None, "priority": None}
+            fields = {name for name, value in usual.items() if getattr(fact, name) != value}
+        words = [word for name in _PORT_SWITCHES if name in fields for word in (name, _on(getattr(fact, name)))]
+        words += [word for name in ("cost", "priority") if name in fields for word in (name, str(getattr(fact, name)))]
+        if words:
+            yield self._tool("bridge", fact.node, "link", "set", "dev", fact.device, *words)
+
+    def _pinned(self, port: Port) -> Iterator[str]:
+        """Put a new bridge's MTU right where a port has just changed it, which also keeps it so (br_mtu_auto_adjust)."""
+        place = (port.node, port.bridge)
+        if place in self._adjusted and self._mtus.get((port.node, port.device)) != self._mtus[place]:
+            self._adjusted.discard(place)
+            yield self._ip(port.node, "link", "set", "dev", port.bridge, "mtu", str(self._mtus[place]))
+
+    # -- addresses and routes
+
+    def _address(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Address)
+        verb = "delete" if step.action is Action.DELETE else "add"
+        own = verb == "add" and fact.version == 6 and not self._is_machine(fact.node)
+        words = ["address", verb, fact.address, "dev", fact.device, *(["nodad"] if own else [])]
+        yield self._ip(fact.node, *words)
+
+    def _route(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Route)
+        verb = {Action.CREATE: "add", Action.UPDATE: "replace", Action.DELETE: "delete"}[step.action]
+        to = "default" if fact.to in ("0.0.0.0/0", "::/0") else fact.to
+        words = ["-6"] if fact.version == 6 else []
+        words += ["route", verb, *([fact.kind] if fact.kind != "unicast" else []), to]
+        if verb != "delete":
+            words += _way(fact)
+        if fact.table != MAIN_TABLE:
+            words += ["table", str(fact.table)]
+        metric = fact.metric
+        if verb == "delete" and fact.version == 6:
+            # Without a metric, IPv6 would delete the first route to the same place, the kernel's own perhaps.
+            metric = metric or _IPV6_METRIC
+        if metric:
+            words += ["metric", str(metric)]
+        yield self._ip(fact.node, *words, "proto", str(PROTOCOL))
+
+    # -- settings and programs
+
+    def _settings(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, (Settings, DeviceSettings))
+        device = fact.device if isinstance(fact, DeviceSettings) else None
+        gone: list[str] = []
+        values = list(fact.values)
+        if step.action is Action.DELETE:
+            gone, values = [name for name, _ in values], []
+        elif step.action is Action.UPDATE:
+            fields = _fields(step)
+            gone = [difference.field for difference in step.differences if difference.after is None]
+            values = [(name, value) for name, value in values if name in fields]
+        if device is None and gone:
+            yield f"# the settings of {fact.node} stay as they are"
+            return
+        for optional, run in groupby(values, key=lambda pair: pair[0].startswith(OPTIONAL_PREFIXES)):
+            words = [f"{_sysctl(name, device)}={value}" for name, value in run]
+            yield self._within(fact.node, "sysctl", "-qew" if optional else "-qw", *words)
+        for name in gone:
+            # A device's setting goes back to what a new device of its node has.
+            family, leaf = ".".join(name.split(".")[:3]), name.rpartition(".")[2]
+            script = f'sysctl -qw {_sysctl(name, device)}="$(sysctl -n {family}.default.{leaf})"'
+            yield self._within(fact.node, "sh", "-c", script)
+
+    def _program(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Program)
+        whose = shlex.quote(f"NETLAB_PROGRAM={self._lab}/{fact.node}")
+        what = shlex.quote(f"NETLAB_COMMAND={fact.command}")
+        if step.action is Action.DELETE:
+            found = f"grep -lzxF {whose} /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3"
+            same = f'grep -qzxF {what} "/proc/$pid/environ"'
+            yield f'for pid in $({found}); do {same} && kill "$pid" || true; done'
+            return
+        run = self._within(
+            fact.node, "env", f"NETLAB_PROGRAM={self._lab}/{fact.node}", f"NETLAB_COMMAND={fact.command}"
+        )
+        yield f"{run} setsid sh -c {shlex.quote(fact.command)} </dev/null >/dev/null 2>&1 &"
+
+
+def _fields(step: Step) -> set[str]:
+    return {difference.field for difference in step.differences}
+
+
+def _mtu(end: End) -> list[str]:
+    return [] if end.mtu is None else ["mtu", str(end.mtu)]
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def _bridge_options(fact: Bridge, fields: Iterable[str]) -> list[str]:
+    found = [(word, getattr(fact, name)) for name, word in _BRIDGE_OPTIONS.items() if name in fields]
+    return [text for word, value in found if value is not None for text in (word, str(int(value)))]
+
+
+def _way(route: Route) -> list[str]:
+    """Give the words that say where a route leads."""
+    words = [*(["via", route.via] if route.via else []), *(["dev", route.device] if route.device else [])]
+    words += ["src", route.source] if route.source else []
+    words += ["onlink"] if route.onlink else []
+    return words + (["mtu", str(route.mtu)] if route.mtu else [])
+
+
+def _sysctl(name: str, device: str | None) -> str:
+    """Give a setting's name as `sysctl` wants it: a dot in the name of a device is a slash.
+
+    >>> _sysctl("net.ipv4.conf.eth0.7.rp_filter", "eth0.7")
+    'net.ipv4.conf.eth0/7.rp_filter'
+    """
+    return name if device is None else name.replace(f".{device}.", f".{device.replace('.', '/')}.")

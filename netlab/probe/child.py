@@ -1,0 +1,163 @@
+"""One check becomes its observations, inside the nodes that it is about. Runs in a process of its own.
+
+Waiting is always for a socket or a deadline. outcome.py decides when an attempt is over; this module only asks, and
+keeps time: an attempt is followed by another while `within` lasts and it does not hold, or while `for` lasts and it
+does.
+"""
+
+from __future__ import annotations
+
+import math
+import selectors
+import time
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
+from dataclasses import replace
+
+from netlab.probe import outcome
+from netlab.probe.events import Event
+from netlab.probe.frames import Arp
+from netlab.probe.listener import Listener, listen
+from netlab.probe.netns import enter
+from netlab.probe.route import lookup
+from netlab.probe.sniffer import MOST, Sniffer
+from netlab.probe.sockets import Ping, Prober, Tcp, Udp
+from netlab.topology.lab import Check
+
+#: How many times an attempt asks, and how many requests that have come to an end are the end of it.
+REQUESTS = 3
+#: Seconds between two requests of an attempt, and between the beginnings of two attempts.
+PACE = 0.3
+INTERVAL = 0.2
+
+
+class _Session:
+    """One check under way: its clock, its sniffer, its listener, and its attempts so far."""
+
+    def __init__(self, check: Check, sniffer: Sniffer, listener: Listener | None) -> None:
+        self.check, self.sniffer, self.listener = check, sniffer, listener
+        self.began = time.monotonic()
+        self.attempt = 0
+
+    def clock(self) -> float:
+        return time.monotonic() - self.began
+
+    def stamp(self, events: Iterable[Event]) -> list[Event]:
+        """Give events the time at which they are asked for: before a request leaves, before an answer is read."""
+        now = round(self.clock(), 6)
+        return [replace(event, at=now, attempt=self.attempt) for event in events]
+
+    def one_attempt(self, requests: int) -> list[Event]:
+        """Ask `requests` times, and wait until it is settled or patience ends."""
+        self.attempt += 1
+        start = self.clock()
+        events = self.stamp(_routed(self.check))
+        with ExitStack() as stack:
+            try:
+                prober = stack.enter_context(closing(_PROBERS[self.check.kind](self.check, requests)))
+            except OSError as error:
+                return events + self.stamp([Event(0, "failed", errno=error.errno)])
+            selector = stack.enter_context(selectors.DefaultSelector())
+            number = 0
+            while True:
+                if number < requests and self.clock() >= start + number * PACE:
+                    number += 1
+                    events += self.stamp(prober.send(number))
+                    if number == 1:
+                        # Only now: a TCP socket that has not been told to connect reports itself as hung up.
+                        self._register(selector, prober)
+                until = start + outcome.patience(self.check, events)
+                if outcome.settled(self.check, events, min(requests, REQUESTS)) or self.clock() >= until:
+                    return events
+                due = min(until, start + number * PACE) if number < requests else until
+                ready = {key.data for key, _ready in selector.select(max(0.0, due - self.clock()))}
+                # The answer first, for its time; then what the devices saw, which explains it.
+                if prober in ready:
+                    events += self.stamp(prober.read())
+                if self.listener in ready and self.listener is not None:
+                    self.listener.serve()
+                events += self.sniffer.read(self.clock(), self.attempt, MOST - len(events))
+
+    def _register(self, selector: selectors.BaseSelector, prober: Prober) -> None:
+        ready = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.check.kind == "tcp" else 0)
+        for one in prober.sockets():
+            selector.register(one, ready, prober)
+        selector.register(self.sniffer.socket, selectors.EVENT_READ, self.sniffer)
+        if self.listener is not None:
+            selector.register(self.listener.socket, selectors.EVENT_READ, self.listener)
+
+    def rest(self, until: float) -> None:
+        """Let the interval pass, and the listener serve meanwhile."""
+        if self.listener is not None:
+            self.listener.hang_up()
+        with selectors.DefaultSelector() as selector:
+            if self.listener is not None:
+                selector.register(self.listener.socket, selectors.EVENT_READ)
+            while self.clock() < until:
+                if selector.select(until - self.clock()) and self.listener is not None:
+                    self.listener.serve()
+
+
+_PROBERS: dict[str, Callable[[Check, int], Prober]] = {
+    "ping": Ping,
+    "tcp": lambda check, _requests: Tcp(check),
+    "udp": lambda check, _requests: Udp(check),
+    "arp": lambda check, _requests: Arp(check),
+}
+
+
+def requests_of(check: Check, lasting: bool) -> int:
+    """Give how many times an attempt asks.
+
+    TCP once: the kernel repeats. `for` is about every single request: an answer to the second would hide the loss of
+    the first. While `within` lasts asking goes on, so that the moment in which it holds is not missed.
+    """
+    if check.kind == "tcp" or lasting:
+        return 1
+    return math.ceil(outcome.PATIENCE / PACE) if check.within is not None else REQUESTS
+
+
+def _routed(check: Check) -> list[Event]:
+    """Give the kernel's routing answer; a frame is not routed."""
+    if check.kind == "arp":
+        return []
+    try:
+        found = lookup(check.address, check.device)
+    except OSError as error:
+        return [Event(0, "route", errno=error.errno)]
+    return [Event(0, "route", device=found.device, source=found.source, gateway=found.gateway)]
+
+
+def probe(check: Check, source: int, target: int | None) -> tuple[list[Event], float]:
+    """Probe a check from the namespace open as `source`; give its observations and the seconds that it took.
+
+    A listener is started in the namespace open as `target`, if given. Of many attempts the events of the first and
+    the last are kept. Raises OSError where a namespace cannot be entered.
+    """
+    listener, events = None, []
+    with ExitStack() as stack:
+        if target is not None:
+            enter(target)
+            listener, started = listen(check)
+            events.append(started)
+            if listener is not None:
+                stack.enter_context(closing(listener))
+        enter(source)
+        session = _Session(check, stack.enter_context(closing(Sniffer(check.address))), listener)
+        first, last = _attempts(session, check)
+        return events + first + last, session.clock()
+
+
+def _attempts(session: _Session, check: Check) -> tuple[list[Event], list[Event]]:
+    """Try until it holds (`within`), then as long as it holds (`for`); give the first attempt and the last."""
+    window = check.within if check.within is not None else 0.0
+    first = last = session.one_attempt(requests_of(check, lasting=check.within is None and check.lasting is not None))
+    while not outcome.holds(check, last) and session.clock() < window:
+        session.rest(min(window, last[0].at + INTERVAL))
+        last = session.one_attempt(requests_of(check, lasting=False))
+    if check.lasting is not None:
+        until = session.clock() + check.lasting
+        while outcome.holds(check, last) and session.clock() < until:
+            session.rest(min(until, last[0].at + INTERVAL))
+            last = session.one_attempt(requests_of(check, lasting=True))
+    return ([], last) if first is last else (first, last)

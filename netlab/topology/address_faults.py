@@ -1,0 +1,93 @@
+"""Finds what is wrong with addresses once every device has its own: twice the same, overlaps, MTUs, MACs."""
+
+from __future__ import annotations
+
+from netlab.kinds.device import LEAST_IPV6_MTU
+from netlab.source import Path
+from netlab.topology.addressing import outside_of_bridge
+from netlab.topology.draft import Device, Draft, NodeDraft
+from netlab.topology.ip import Ip
+from netlab.topology.segments import Segments
+
+
+def find_address_faults(draft: Draft, segments: Segments) -> None:
+    """Tell every fault of addresses, MTUs and MACs."""
+    holders: dict[tuple[int, int], list[tuple[Device, Path]]] = {}
+    macs: dict[str, Device] = {}
+    for node in draft.nodes.values():
+        for device in node.devices.values():
+            _mac(draft, device, macs)
+            if not device.addresses:
+                continue
+            outside_of_bridge(draft, device, segments)
+            _ipv6(draft, device)
+            for ip, path in device.addresses:
+                holders.setdefault((ip.version, ip.value), []).append((device, path))
+        _overlaps(draft, node)
+    for held in holders.values():
+        if len(held) > 1:
+            _duplicate(draft, segments, held)
+
+
+def _duplicate(draft: Draft, segments: Segments, held: list[tuple[Device, Path]]) -> None:
+    """Two holders of one address: an error on one link or in one node, a warning elsewhere, nothing on `lo`."""
+    first, first_path = held[0]
+    for device, path in held[1:]:
+        ip = next(ip for ip, at in device.addresses if at == path)
+        same_link = segments.of(device) is segments.of(first)
+        what = f"the address {ip.host} stands twice: {first} has it at {draft.place(first_path)}, {device} here"
+        unknown = device.kind == "veth" and device.peer is None and first.peer is None
+        if device.node == first.node or same_link or unknown:
+            draft.tell("duplicate-address", what, path, _free(device, ip, held))
+        elif "lo" not in (device.kind, first.kind) and not ip.is_link_local:
+            draft.warn("duplicate-address", f"{what}; they are on different links", path)
+
+
+def _free(device: Device, ip: Ip, held: list[tuple[Device, Path]]) -> str:
+    if any(other is not device and other.path == device.path for other, _ in held):
+        return "a range of nodes cannot share one address: leave it out and netlab chooses"
+    return "give one of them another address" if not ip.is_single else "remove one of them"
+
+
+def _overlaps(draft: Draft, node: NodeDraft) -> None:
+    """Warn of two devices of one node whose subnets overlap: only one of them is used."""
+    found = [
+        (ip.version, ip.base, ip, device, path)
+        for device in node.devices.values()
+        for ip, path in device.addresses
+        if not ip.is_single and not ip.is_link_local
+    ]
+    if len(found) < 2:
+        return
+    # Sorted by where they begin, a network overlaps an earlier one if it begins before the furthest end so far.
+    furthest: tuple[Ip, Device] | None = None
+    for _, _, ip, device, path in sorted(found, key=lambda one: (one[0], one[1], one[2].prefix)):
+        if furthest is not None and furthest[1] is not device and furthest[0].holds(ip.version, ip.base):
+            if ip.value == furthest[0].value:
+                continue  # One address on two devices is told as that.
+            what = f"the subnet of {ip} on {device} overlaps {furthest[0].network} on {furthest[1].name}"
+            draft.warn("overlap", what, path, "give them subnets of their own")
+        elif furthest is None or not furthest[0].holds(ip.version, ip.base):
+            furthest = (ip, device)
+
+
+def _ipv6(draft: Draft, device: Device) -> None:
+    """The kernel takes all IPv6 off a device whose MTU is below 1280, and keeps none where IPv6 is off."""
+    section = device.section
+    mtu = section.mtu if section is not None else None
+    for ip, path in device.addresses:
+        if ip.version == 6 and mtu is not None and mtu < LEAST_IPV6_MTU:
+            what = f"{device} has an MTU of {mtu}; IPv6 needs at least {LEAST_IPV6_MTU}, and {ip} would vanish"
+            draft.tell("mtu", what, path, f"write mtu: {LEAST_IPV6_MTU} or more")
+            return
+
+
+def _mac(draft: Draft, device: Device, macs: dict[str, Device]) -> None:
+    section = device.section
+    if section is None or section.mac is None or device.kind == "lo":
+        return
+    other = macs.setdefault(section.mac, device)
+    if other is not device:
+        path = (*(device.path[:-1] if device.path[-1] == "name" else device.path), "mac")
+        what = f"the MAC {section.mac} stands twice: {other} has it too"
+        draft.warn("duplicate-mac", what, path, "leave it out and netlab derives one of its own")

@@ -1,0 +1,136 @@
+"""The lab while it is being worked out: nodes, their devices, and the problems found so far.
+
+A draft is filled stage by stage (nodes, wiring, addressing, routing, ...) and is thrown away once the facts stand.
+It is the only thing in this package that changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+
+from netlab.errors import Problem, Severity, Span
+from netlab.facts import Route
+from netlab.kinds.device import DeviceSection
+from netlab.source import Document, Path
+from netlab.topology.ip import Ip
+from netlab.topology.spec import NodeSection, Topology
+
+
+@dataclass(slots=True, eq=False)
+class Device:
+    """A device of a node. A veth end has a `peer`; one that is plugged into a bridge has that `bridge`."""
+
+    node: str
+    name: str
+    kind: Literal["lo", "bridge", "veth"]
+    path: Path
+    section: DeviceSection | None = None
+    #: Whether the key at `path`, and not its value, names the device.
+    keyed: bool = True
+    peer: Device | None = None
+    bridge: Device | None = None
+    #: Sections that add addresses to this device, with their paths.
+    sources: list[tuple[DeviceSection, Path]] = field(default_factory=list)
+    #: Addresses with the path of whatever asked for them.
+    addresses: list[tuple[Ip, Path]] = field(default_factory=list)
+    #: For bridges: the subnets that addresses are given from, and the number of ports.
+    subnets: list[Ip] = field(default_factory=list)
+    ports: int = 0
+
+    @property
+    def up(self) -> bool:
+        return self.section is None or self.section.up
+
+    @property
+    def on(self) -> Device | None:
+        """The bridge that this device is on: the one that its other end is plugged into."""
+        return self.peer.bridge if self.peer is not None and self.bridge is None else None
+
+    def __str__(self) -> str:
+        return f"{self.node}:{self.name}"
+
+
+@dataclass(slots=True, eq=False)
+class NodeDraft:
+    """A node: its sections (`host` has two, the top level and `host:`), its devices and its routes."""
+
+    name: str
+    path: Path
+    parts: tuple[tuple[NodeSection, Path], ...]
+    devices: dict[str, Device] = field(default_factory=dict)
+    routes: list[tuple[Route, Path]] = field(default_factory=list)
+    #: Networks that are on the link of a device, by address or by a route without a gateway.
+    connected: list[tuple[Ip, Device]] = field(default_factory=list)
+    #: Numbers of the node's own addresses.
+    own: set[tuple[int, int]] = field(default_factory=set)
+    forwarding: bool | None = None
+    ipv6: bool = False
+    #: Whether a device of this node could not be wired: what follows from that is not told as well.
+    doubtful: bool = False
+
+    def addresses(self) -> list[Ip]:
+        """Give all addresses of the node, in the order of its devices."""
+        return [ip for device in self.devices.values() for ip, _ in device.addresses]
+
+
+class Draft:
+    """The lab in the making, and every problem found in it."""
+
+    def __init__(self, topology: Topology, sandboxed: bool) -> None:
+        self.topology = topology
+        self.document: Document = topology.document
+        self.lab = topology.name
+        self.sandboxed = sandboxed
+        self.nodes: dict[str, NodeDraft] = {}
+        self.allocated: dict[tuple[str, str], str] = {}
+        #: Numbers of the addresses that the file names, by the device that stands for their link.
+        self.taken: dict[Device, set[int]] = {}
+        self.problems: list[Problem] = []
+        self._told: set[tuple[str, Path, bool]] = set()
+        self._spans: dict[tuple[Path, bool], Span] = {}
+
+    def tell(
+        self,
+        code: str,
+        what: str,
+        path: Path,
+        fix: str | None = None,
+        severity: Severity = "error",
+        key: bool = False,
+    ) -> None:
+        """Note a problem; a range of nodes has each of its problems told once."""
+        if (code, path, key) not in self._told:
+            self._told.add((code, path, key))
+            self.problems.append(self.document.problem(code, what, path, fix, severity, key))
+
+    def warn(self, code: str, what: str, path: Path, fix: str | None = None, key: bool = False) -> None:
+        """Note a problem that does not stop the lab."""
+        self.tell(code, what, path, fix, "warning", key)
+
+    def span(self, path: Path, key: bool = False) -> Span:
+        """Give the place of a path."""
+        found = self._spans.get((path, key))
+        if found is None:
+            found = self._spans[path, key] = self.document.span(path, key)
+        return found
+
+    def place(self, path: Path, key: bool = False) -> str:
+        """Give the place of a path in short, LINE:COLUMN."""
+        span = self.span(path, key)
+        return f"{span.line}:{span.column}"
+
+    def sorted_problems(self) -> list[Problem]:
+        """Give the problems in file order."""
+        return sorted(self.problems, key=lambda p: (p.span.line, p.span.column) if p.span else (0, 0))
+
+
+def nearest(name: str, known: list[str]) -> str | None:
+    """Give the known name that is nearest to one that is not, or None.
+
+    >>> nearest("br00", ["br0", "lan"])
+    'br0'
+    """
+    found = get_close_matches(name, known, 1, 0.6)
+    return found[0] if found else None

@@ -1,0 +1,133 @@
+"""Turns what a node asks for into kernel settings: the baseline that every node of ours gets, and `sysctls`.
+
+New namespaces inherit IPv4 settings from the machine, so nothing is left to chance. The order of the values is the
+order of writing: `ip_forward` first, because the kernel then overwrites every device's `forwarding`, and IPv6's
+`all.forwarding` before its other settings, because it changes `accept_ra`'s meaning. On the real machine `host` gets
+only what the file asks for.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from netlab import names
+from netlab.facts import DeviceSettings, Settings
+from netlab.source import Path, quote
+from netlab.topology.draft import Draft, NodeDraft, nearest
+
+Values = tuple[tuple[str, str], ...]
+
+#: Settings that name a device: the table, the device, the setting.
+_OF_DEVICE = re.compile(r"(net\.(?:ipv4|ipv6)\.(?:conf|neigh)|net\.mpls\.conf)\.(.+)\.([^.]+)\Z")
+_SCOPES = ("all", "default")
+
+
+@cache
+def baseline(forwarding: bool, ipv6: bool) -> Values:
+    """Give the settings of a node; the same object for the same question, as thousands of nodes share it.
+
+    >>> baseline(False, False)[0]
+    ('net.ipv4.ip_forward', '0')
+    """
+    found = [("net.ipv4.ip_forward", "1" if forwarding else "0")]
+    for scope in _SCOPES:
+        conf = f"net.ipv4.conf.{scope}"
+        found += [(f"{conf}.rp_filter", "0"), (f"{conf}.arp_ignore", "0"), (f"{conf}.arp_announce", "0")]
+        found.append((f"{conf}.promote_secondaries", "1"))
+    if ipv6:
+        found.append(("net.ipv6.conf.all.forwarding", "1" if forwarding else "0"))
+    found += [(f"net.ipv6.conf.{scope}.disable_ipv6", "0" if ipv6 else "1") for scope in _SCOPES]
+    if ipv6:
+        found += [(f"net.ipv6.conf.{scope}.accept_ra", "0") for scope in _SCOPES]
+    found += [(f"net.bridge.bridge-nf-call-{tables}", "0") for tables in ("iptables", "ip6tables", "arptables")]
+    return tuple(found)
+
+
+def settle(draft: Draft, node: NodeDraft) -> tuple[Settings | None, list[tuple[DeviceSettings, Path]]]:
+    """Give a node's settings, and those of its devices with the place that asked for them."""
+    node.ipv6 = _ipv6(draft, node)
+    own = node.name != names.HOST or draft.sandboxed
+    if own:
+        values = baseline(bool(node.forwarding), node.ipv6)
+    else:
+        values = () if node.forwarding is None else (("net.ipv4.ip_forward", "1" if node.forwarding else "0"),)
+    if not any(section.sysctls for section, _ in node.parts):
+        return (Settings(node.name, values) if values else None), []
+    asked, of_devices = _asked(draft, node)
+    changed = dict(values)
+    changed.update(asked)
+    settings = Settings(node.name, tuple(changed.items())) if changed else None
+    found = []
+    for device, entries in of_devices.items():
+        # A device's settings hold only what differs from its node's defaults.
+        kept = {name: one for name, one in entries.items() if changed.get(_default_of(name)) != one[0]}
+        if kept:
+            values = tuple((name, value) for name, (value, _) in kept.items())
+            found.append((DeviceSettings(node.name, device, values), next(iter(kept.values()))[1]))
+    return settings, found
+
+
+def _default_of(name: str) -> str:
+    """Give the setting that a device's setting is born with.
+
+    >>> _default_of("net.ipv4.conf.eth0.rp_filter")
+    'net.ipv4.conf.default.rp_filter'
+    """
+    return _OF_DEVICE.sub(r"\1.default.\3", name)
+
+
+def _asked(draft: Draft, node: NodeDraft) -> tuple[dict[str, str], dict[str, dict[str, tuple[str, Path]]]]:
+    """Sort `sysctls` into the node's own and those of its devices."""
+    asked: dict[str, str] = {}
+    of_devices: dict[str, dict[str, tuple[str, Path]]] = {}
+    for section, path in node.parts:
+        for name, value in section.sysctls.items():
+            at = (*path, "sysctls", name)
+            value = _normal(name, value)
+            match = _OF_DEVICE.match(name)
+            device = match[2] if match is not None and match[2] not in _SCOPES else None
+            if device is not None and device not in node.devices:
+                near = nearest(device, list(node.devices))
+                fix = f"write {name.replace(f'.{device}.', f'.{near}.')}" if near else _devices(node)
+                draft.tell("unknown-device", f"{node.name} has no device {quote(device)}", at, fix, key=True)
+            elif device is not None:
+                of_devices.setdefault(device, {})[name] = (value, at)
+            elif name == "net.ipv4.ip_forward" and node.forwarding is not None and value != str(int(node.forwarding)):
+                what = f"{name} is {value} here, and forwarding is {str(node.forwarding).lower()}"
+                draft.tell("sysctl", what, at, "remove one of them", key=True)
+            else:
+                asked[name] = value
+    return asked, of_devices
+
+
+def _devices(node: NodeDraft) -> str:
+    return f"devices of {node.name}: {', '.join(list(node.devices)[:8])}"
+
+
+def _normal(name: str, value: str) -> str:
+    """Write a value as the kernel gives it back: numbers of a vector are joined by tabs."""
+    parts = value.split()
+    return ("\t" if all(part.lstrip("-").isdigit() for part in parts) else " ").join(parts)
+
+
+def _ipv6(draft: Draft, node: NodeDraft) -> bool:
+    """Tell whether a node speaks IPv6: if it says so, or has an address or a route of IPv6."""
+    said, at = None, node.path
+    for section, path in node.parts:
+        if section.ipv6 is not None:
+            said, at = section.ipv6, (*path, "ipv6")
+    used = any(ip.version == 6 for device in node.devices.values() for ip, _ in device.addresses)
+    used = used or any(route.version == 6 for route, _ in node.routes)
+    if said is False and used:
+        draft.tell("ipv6", f"ipv6 is off in {node.name}, which has an IPv6 address or route", at, "remove ipv6: false")
+    return used if said is None else said
+
+
+def forwards(node: NodeDraft, version: int) -> bool:
+    """Tell whether a node passes packets of an IP version on."""
+    name = "net.ipv4.ip_forward" if version == 4 else "net.ipv6.conf.all.forwarding"
+    for section, _ in node.parts:
+        if name in section.sysctls:
+            return section.sysctls[name] != "0"
+    return bool(node.forwarding)

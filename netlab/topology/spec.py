@@ -1,0 +1,208 @@
+"""The shape of a topology file: which sections there are, which keys they take, and their short forms.
+
+Shape only: whether a name that is referred to exists, an address fits its subnet, and the like, is `resolve`'s.
+The JSON Schema is made from these classes, so each key says what it is for.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PlainValidator, PrivateAttr, Strict, model_validator
+
+from netlab.kinds.bridge import AnyBridge
+from netlab.kinds.fields import (
+    NULL,
+    Address,
+    AnyNetwork,
+    BridgeName,
+    DeviceName,
+    Flag,
+    LabName,
+    MayBeEmpty,
+    MayBeNone,
+    OneOrMany,
+    Section,
+    Short,
+    Text,
+    Whole,
+    fault,
+    read_network,
+)
+from netlab.kinds.veth import AnyInterfaceSection, Pair
+from netlab.source import Document, kind_of, quote
+from netlab.topology.checks_spec import AnyCheck
+from netlab.topology.ranges import check_pattern
+
+#: Kinds of routes that lead nowhere, each in its own way (ip-route(8)).
+DEAD_ENDS = ("blackhole", "unreachable", "prohibit")
+#: Tables that iproute2 knows by name (/etc/iproute2/rt_tables).
+TABLES = {"default": 253, "main": 254, "local": 255}
+
+
+def _read_destination(value: Any) -> AnyNetwork | Literal["default"]:
+    return "default" if value == "default" else read_network(value)
+
+
+def _read_table(value: Any) -> int:
+    if isinstance(value, str) and value in TABLES:
+        return TABLES[value]
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 1 << 32:
+        return value
+    raise fault("table", f"{quote(value)} is not a routing table", "write a number from 1 to 4294967295, or main")
+
+
+class RouteSection(Section):
+    """A route: {to: 10.0.0.0/24, via: 192.168.0.8}."""
+
+    to: Annotated[AnyNetwork | Literal["default"], PlainValidator(_read_destination, json_schema_input_type=str)] = (
+        Field(description="The destination, A/n, or `default`.")
+    )
+    via: Text | None = Field(None, description="The gateway: an address, or a node on the same subnet.")
+    dev: Text | None = Field(None, description="The device that packets leave by.")
+    metric: Annotated[Whole, Field(ge=0, lt=1 << 32)] = Field(0, description="Of two routes the lower metric wins.")
+    table: Annotated[int, PlainValidator(_read_table, json_schema_input_type=int | str)] = Field(
+        TABLES["main"], description="The routing table, by number, or `main`."
+    )
+    source: Address | None = Field(None, description="The address that packets of this node's own leave with.")
+    onlink: Flag = Field(False, description="Take the gateway to be on the link of `dev`, whatever the subnets say.")
+    mtu: Annotated[Whole, Field(ge=68, le=65535)] | None = Field(None, description="The path MTU of this route.")
+    blackhole: Flag = Field(False, description="Drop packets in silence.")
+    unreachable: Flag = Field(False, description="Answer `host unreachable`.")
+    prohibit: Flag = Field(False, description="Answer `administratively prohibited`.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> RouteSection:
+        """Refuse a route that leads to several ends at once."""
+        dead = [kind for kind in DEAD_ENDS if getattr(self, kind)]
+        ways = dead + [key for key in ("via", "dev") if getattr(self, key) is not None and dead]
+        if len(ways) > 1:
+            raise fault("route", f"a route is either {ways[0]} or {ways[1]}, not both", f"remove {ways[1]}")
+        if not dead and self.via is None and self.dev is None:
+            raise fault(
+                "route", f"the route to {self.to} leads nowhere", "add via: ADDRESS, dev: DEVICE or blackhole: true"
+            )
+        if self.onlink and (self.dev is None or self.via is None):
+            raise fault("route", "onlink needs both via and dev", "add dev: DEVICE")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """What becomes of packets: unicast, blackhole, unreachable or prohibit."""
+        return next((kind for kind in DEAD_ENDS if getattr(self, kind)), "unicast")
+
+
+def _read_value(value: Any) -> str:
+    if isinstance(value, bool):
+        raise fault("type", "a kernel setting is a number or text, not a truth value", f"write {int(value)}")
+    if not isinstance(value, int | str) or str(value).strip() == "" or "\n" in str(value).strip():
+        raise fault("type", f"a kernel setting is a number or text on one line, not {quote(value)}")
+    return str(value).strip()
+
+
+def _check_sysctl(name: str) -> str:
+    import re
+
+    if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+", name):
+        fix = f"write {name.replace('/', '.')}" if re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)+", name) else None
+        raise fault(
+            "sysctl", f"{quote(name)} is not the name of a kernel setting", fix or "write net.ipv4.ip_forward, for one"
+        )
+    if not name.startswith("net."):
+        raise fault("sysctl", f"{name} is not a setting of a network namespace", "use settings that begin with net.")
+    return name
+
+
+Sysctls = Annotated[
+    dict[
+        Annotated[str, AfterValidator(_check_sysctl)],
+        Annotated[str, PlainValidator(_read_value, json_schema_input_type=str | int)],
+    ],
+    MayBeEmpty,
+]
+
+
+class NodeSection(Section):
+    """A node: a network namespace with what is in it. `br0` for short: one interface on that bridge."""
+
+    bridge: Annotated[tuple[Text, ...], OneOrMany] = Field(
+        (), description="The bridges that eth0, eth1, ... are on; the first one gives the gateway."
+    )
+    bridges: Annotated[dict[BridgeName, AnyBridge], MayBeEmpty] = Field(
+        default_factory=dict, description="Bridges inside this node, by name."
+    )
+    veths: Annotated[tuple[Pair, ...], MayBeNone] = Field(
+        (), description="Veth pairs: two ends, each in a netns (default: this node), or plugged into a bridge."
+    )
+    interfaces: Annotated[dict[DeviceName, AnyInterfaceSection], MayBeEmpty] = Field(
+        default_factory=dict, description="Devices of this node, by name; netlab makes and names the other ends."
+    )
+    gateway: Annotated[tuple[Text, ...], OneOrMany] | None = Field(
+        None,
+        description="The default gateway: an address, `auto` (the bridge's), `none`, or one each of IPv4 and IPv6.",
+    )
+    routes: Annotated[tuple[RouteSection, ...], MayBeNone] = Field((), description="Static routes.")
+    forwarding: Flag | None = Field(None, description="Whether this node forwards packets (a router); off by default.")
+    ipv6: Flag | None = Field(None, description="Whether this node speaks IPv6; on where it has an IPv6 address.")
+    sysctls: Sysctls = Field(default_factory=dict, description="Kernel settings of this node: name: value.")
+    run: Annotated[tuple[Text, ...], OneOrMany] = Field(
+        (), description="Programs that run in this node for as long as the lab is up, each a line for sh."
+    )
+
+
+def expand_node(value: Any) -> Any:
+    """Turn the short form of a node (a bridge, or a list of them) into the full one."""
+    if value is None:
+        return {}
+    if isinstance(value, str):
+        return {"bridge": [value]}
+    if isinstance(value, list):
+        return {"bridge": value}
+    if isinstance(value, dict | Section):
+        return value
+    raise fault("type", f"a node is the name of a bridge, or a mapping, not a {kind_of(value)}")
+
+
+AnyNode = Annotated[
+    NodeSection,
+    Short(
+        expand_node,
+        (
+            {"type": "string", "description": "The bridge that eth0 is on", "examples": ["br0"]},
+            {"type": "array", "items": {"type": "string"}, "description": "The bridges that eth0, eth1, ... are on"},
+            {"type": "null", "description": "A node with nothing in it"},
+        ),
+    ),
+]
+
+
+class HostSection(NodeSection):
+    """The machine itself: the same sections as a node; what stands at the top level is the host's too."""
+
+    sandbox: Flag = Field(False, description="Whether `host` is a namespace of the lab's own instead of the machine.")
+
+
+class Topology(NodeSection):
+    """A topology file of netlab: a lab of network namespaces, bridges and cables, and the checks that prove it."""
+
+    name: LabName = Field(description="The name of the lab.")
+    host: Annotated[HostSection, Short(lambda value: {} if value is None else value, (NULL,))] = Field(
+        HostSection.model_validate({}), description="The machine itself."
+    )
+    netns: Annotated[dict[Annotated[str, Strict(), AfterValidator(check_pattern)], AnyNode], MayBeEmpty] = Field(
+        default_factory=dict, description="The nodes, by name; `ns{0..99}` stands for a hundred."
+    )
+    checks: Annotated[tuple[AnyCheck, ...], MayBeNone] = Field((), description="What must hold once the lab is up.")
+
+    _document: Document | None = PrivateAttr(None)
+
+    @property
+    def document(self) -> Document:
+        """The file that this was read from."""
+        assert self._document is not None, "a Topology comes from parse()"
+        return self._document
+
+    def read_from(self, document: Document) -> Topology:
+        """Remember the file, for the places of later problems."""
+        self._document = document
+        return self

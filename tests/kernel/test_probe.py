@@ -1,0 +1,704 @@
+"""Every expectation of every check, against the real kernel, in a sandbox of four nodes and two address families.
+
+    a --- r1 --- r2 --- b        a 10.0.1.1, r1 10.0.1.254 and 10.0.12.1, r2 10.0.12.2 and 10.0.2.254, b 10.0.2.1
+
+IPv6 has the same numbers in fd00::/16. r1 has a blackhole, a prohibit and no default route; r1 and r2 send 192.0.2.0/24
+to each other.
+
+This file is also the program inside the sandbox: run by `unshare`, it takes JSON orders on stdin.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netlab.errors import Span, Unavailable
+from netlab.probe import Event, Verdict, capture, run_checks
+from netlab.probe.netns import enter
+from netlab.probe.server import check_of
+from netlab.topology.lab import Check
+
+pytestmark = pytest.mark.kernel
+
+ROOT = Path(__file__).resolve().parents[2]
+
+NETWORK = """
+mount --make-rprivate /
+mount -t tmpfs t /run
+ip link set lo up
+for node in a r1 r2 b; do
+    ip netns add $node
+    ip -n $node link set lo up
+done
+cable() {  # node device address4 address6, twice
+    ip link add $2 netns $1 type veth peer name $6 netns $5
+    ip -n $1 addr add $3/24 dev $2; ip -n $1 addr add $4/64 dev $2 nodad
+    ip -n $5 addr add $7/24 dev $6; ip -n $5 addr add $8/64 dev $6 nodad
+    ip -n $1 link set $2 up; ip -n $5 link set $6 up
+}
+cable a eth0 10.0.1.1 fd00:1::1 r1 eth0 10.0.1.254 fd00:1::fe
+cable r1 eth1 10.0.12.1 fd00:12::1 r2 eth0 10.0.12.2 fd00:12::2
+cable r2 eth1 10.0.2.254 fd00:2::fe b eth0 10.0.2.1 fd00:2::1
+for node in r1 r2; do
+    ip netns exec $node sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+done
+ip -n a route add default via 10.0.1.254; ip -n a route add default via fd00:1::fe
+ip -n b route add default via 10.0.2.254; ip -n b route add default via fd00:2::fe
+ip -n r1 route add 10.0.2.0/24 via 10.0.12.2; ip -n r1 route add fd00:2::/64 via fd00:12::2
+ip -n r2 route add 10.0.1.0/24 via 10.0.12.1; ip -n r2 route add fd00:1::/64 via fd00:12::1
+ip -n r1 route add blackhole 203.0.113.0/24; ip -n r1 route add blackhole 2001:db8:b::/48
+ip -n r1 route add prohibit 198.18.0.0/24; ip -n r1 route add prohibit 2001:db8:c::/48
+ip -n r1 route add 192.0.2.0/24 via 10.0.12.2; ip -n r1 route add 2001:db8:d::/48 via fd00:12::2
+ip -n r2 route add 192.0.2.0/24 via 10.0.12.1; ip -n r2 route add 2001:db8:d::/48 via fd00:12::1
+"""
+
+#: The same places in both families.
+PLACES = {
+    "a": ("10.0.1.1", "fd00:1::1"),
+    "r1": ("10.0.1.254", "fd00:1::fe"),
+    "r2": ("10.0.12.2", "fd00:12::2"),
+    "b": ("10.0.2.1", "fd00:2::1"),
+    "absent": ("10.0.2.77", "fd00:2::77"),
+    "neighbour": ("10.0.1.77", "fd00:1::77"),
+    "nowhere": ("198.51.100.1", "2001:db8:a::1"),
+    "blackhole": ("203.0.113.1", "2001:db8:b::1"),
+    "prohibited": ("198.18.0.1", "2001:db8:c::1"),
+    "loop": ("192.0.2.1", "2001:db8:d::1"),
+}
+OF_NODE = {
+    "a": ("10.0.1.1", "fd00:1::1"),
+    "r1": ("10.0.1.254", "10.0.12.1", "fd00:1::fe", "fd00:12::1"),
+    "r2": ("10.0.12.2", "10.0.2.254", "fd00:12::2", "fd00:2::fe"),
+}
+families = pytest.mark.parametrize("family", [0, 1], ids=["ipv4", "ipv6"])
+
+
+def check(kind: str, source: str, target: str, family: int = 0, **more: Any) -> Check:
+    """Make the check that a file would give for a place of the network."""
+    node = target if target in ("a", "r1", "r2", "b") else None
+    by = more.get("by")
+    return Check(
+        kind=kind,  # type: ignore[arg-type]
+        name=f"{kind} {source} -> {target}",
+        source=source,
+        target=target,
+        address=PLACES[target][family],
+        target_node=node,
+        span=Span("lab.yml", 1, 1),
+        by_addresses=OF_NODE[by] if by else (),
+        **more,
+    )
+
+
+class Sandbox:
+    """The process inside: orders go in, answers come out."""
+
+    def __init__(self, *flags: str) -> None:
+        self.process = subprocess.Popen(
+            ["unshare", *flags, sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self.sh(NETWORK)
+
+    def order(self, **values: Any) -> Any:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(values).encode() + b"\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line, "the sandbox has died"
+        answer = json.loads(line)
+        assert "fault" not in answer, answer["fault"]
+        return answer["result"]
+
+    def sh(self, script: str) -> str:
+        """Run a script inside; it must succeed."""
+        return str(self.order(do="sh", script=script))
+
+    def run(self, *checks: Check, later: Sequence[tuple[float, str]] = (), **more: Any) -> list[dict[str, Any]]:
+        """Run checks inside; `later` are scripts to be run that many seconds on."""
+        found: list[dict[str, Any]] = self.order(do="run", checks=[asdict(one) for one in checks], later=later, **more)
+        return found
+
+    def one(self, what: Check, **more: Any) -> dict[str, Any]:
+        """Run one check inside, and see that nobody listens afterwards."""
+        verdict = self.run(what, **more)[0]
+        assert self.listeners() == ""
+        return verdict
+
+    def listeners(self) -> str:
+        return self.sh("for node in a r1 r2 b; do ip netns exec $node ss -Hlntu; done; ss -Hlntu")
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        assert self.process.wait(timeout=10) == 0
+
+
+@pytest.fixture(scope="module", params=["root", "user namespace"])
+def sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """Give the network, once as root's own namespaces and once inside a user namespace."""
+    if request.param == "root" and os.geteuid() != 0:
+        pytest.skip("needs root")
+    made = Sandbox("-nm" if request.param == "root" else "-Urnm")
+    yield made
+    made.close()
+
+
+def held(verdict: Mapping[str, Any]) -> bool:
+    assert verdict["ok"], verdict
+    return True
+
+
+# What comes back, by kind and family
+
+
+@families
+@pytest.mark.parametrize("target", ["a", "r1", "r2", "b"])
+def test_ping_reply(sandbox: Sandbox, family: int, target: str) -> None:
+    assert held(sandbox.one(check("ping", "a", target, family)))
+
+
+@families
+@pytest.mark.parametrize(
+    ("source", "target", "expect", "by"),
+    [
+        ("a", "nowhere", "no-route", "r1"),
+        ("r1", "nowhere", "no-route", "r1"),
+        ("a", "prohibited", "unreachable", "r1"),
+        ("r1", "prohibited", "unreachable", "r1"),
+        ("a", "neighbour", "unreachable", "a"),
+        ("a", "absent", "unreachable", "r2"),
+        ("a", "loop", "ttl-exceeded", None),
+        ("a", "blackhole", "timeout", None),
+        ("r1", "blackhole", "timeout", None),
+    ],
+)
+def test_ping_without_a_reply(
+    sandbox: Sandbox, family: int, source: str, target: str, expect: str, by: str | None
+) -> None:
+    asked = check("ping", source, target, family, expect=expect, by=by)
+    assert held(sandbox.one(asked))
+    # Whoever expects a reply there is told better.
+    failed = sandbox.one(check("ping", source, target, family))
+    assert (failed["ok"], failed["outcome"]) == (False, expect)
+    assert failed["hint"]
+
+
+@families
+def test_a_timeout_waits_its_second_and_an_answer_breaks_it_at_once(sandbox: Sandbox, family: int) -> None:
+    silence = sandbox.one(check("ping", "a", "blackhole", family, expect="timeout"))
+    assert silence["elapsed"] >= 1.0
+    broken = sandbox.one(check("ping", "a", "b", family, expect="timeout"))
+    assert (broken["ok"], broken["outcome"]) == (False, "reply")
+    assert broken["elapsed"] < 0.9
+
+
+def test_a_neighbour_that_is_not_there_is_no_timeout(sandbox: Sandbox) -> None:
+    verdict = sandbox.one(check("ping", "a", "neighbour", expect="timeout"))
+    assert (verdict["ok"], verdict["outcome"]) == (False, "unreachable")
+    assert "nobody answered ARP for 10.0.1.77 on eth0" in verdict["hint"]
+
+
+@families
+def test_who_answers_counts(sandbox: Sandbox, family: int) -> None:
+    verdict = sandbox.one(check("ping", "a", "nowhere", family, expect="no-route", by="r2"))
+    assert not verdict["ok"]
+    assert verdict["received"].endswith("and not from r2")
+
+
+@families
+@pytest.mark.parametrize(
+    ("target", "expect"),
+    [
+        ("b", "open"),
+        ("b", "refused"),
+        ("blackhole", "filtered"),
+        ("prohibited", "filtered"),
+        ("a", "open"),
+        ("a", "refused"),
+    ],
+)
+def test_tcp(sandbox: Sandbox, family: int, target: str, expect: str) -> None:
+    assert held(sandbox.one(check("tcp", "a", target, family, port=80, expect=expect)))
+
+
+@families
+@pytest.mark.parametrize(
+    ("target", "outcome"), [("nowhere", "no-route"), ("loop", "ttl-exceeded"), ("neighbour", "unreachable")]
+)
+def test_tcp_is_filtered_only_where_somebody_filters(sandbox: Sandbox, family: int, target: str, outcome: str) -> None:
+    verdict = sandbox.one(check("tcp", "a", target, family, port=80, expect="filtered"))
+    assert (verdict["ok"], verdict["outcome"]) == (False, outcome)
+
+
+@families
+@pytest.mark.parametrize(
+    ("target", "expect", "more"),
+    [
+        ("b", "reply", {}),
+        ("b", "reply", {"send": "ping"}),
+        ("b", "reply", {"send": "ping", "reply": "pong"}),
+        ("b", "refused", {}),
+        ("blackhole", "timeout", {}),
+    ],
+)
+def test_udp(sandbox: Sandbox, family: int, target: str, expect: str, more: dict[str, str]) -> None:
+    assert held(sandbox.one(check("udp", "a", target, family, port=53, expect=expect, **more)))
+
+
+@families
+def test_arp(sandbox: Sandbox, family: int) -> None:
+    assert held(sandbox.one(check("arp", "a", "r1", family, device="eth0")))
+    assert held(sandbox.one(check("arp", "a", "neighbour", family, device="eth0", expect="timeout")))
+    # b is not a neighbour of a.
+    assert held(sandbox.one(check("arp", "a", "b", family, device="eth0", expect="timeout")))
+
+
+def test_arp_on_a_device_that_is_not_there_meets_no_expectation(sandbox: Sandbox) -> None:
+    verdict = sandbox.one(check("arp", "a", "r1", device="eth9", expect="timeout"))
+    assert (verdict["ok"], verdict["outcome"]) == (False, "impossible")
+    assert verdict["hint"] == "a has no device eth9"
+
+
+# Honesty: the sender's own routing and filter apply
+
+
+@pytest.fixture
+def rules_of_a(sandbox: Sandbox) -> Iterator[Callable[[str], None]]:
+    """Give a way to add policy rules to a, which are gone afterwards."""
+    added = []
+
+    def add(rule: str) -> None:
+        for family in ("-4", "-6"):
+            sandbox.sh(f"ip {family} -n a rule add {rule} priority 100")
+            added.append(f"ip {family} -n a rule del {rule} priority 100")
+
+    yield add
+    for command in added:
+        sandbox.sh(command)
+
+
+@families
+@pytest.mark.parametrize(("action", "outcome"), [("prohibit", "unreachable"), ("blackhole", "timeout")])
+def test_a_rule_of_the_sender_stops_its_probes(
+    sandbox: Sandbox, rules_of_a: Callable[[str], None], family: int, action: str, outcome: str
+) -> None:
+    rules_of_a(action)
+    for kind, more in (("ping", {}), ("udp", {"port": 53})):
+        verdict = sandbox.one(check(kind, "a", "b", family, **more))
+        assert (verdict["ok"], verdict["outcome"]) == (False, outcome)
+        assert f"of a {'prohibits' if action == 'prohibit' else 'swallows'}" in verdict["hint"]
+    verdict = sandbox.one(check("tcp", "a", "b", family, port=80, expect="open"))
+    assert (verdict["ok"], verdict["outcome"]) == (False, "filtered")
+
+
+@pytest.fixture
+def filter_of_a(sandbox: Sandbox) -> Iterator[Callable[[str, str], None]]:
+    """Give a way to add a drop to a's filter, which is gone afterwards."""
+    if shutil.which("nft") is None:
+        pytest.skip("needs nft")
+
+    def drop(hook: str, match: str) -> None:
+        chain = f"type filter hook {hook} priority 0;"
+        sandbox.sh(f"ip netns exec a nft 'table inet t {{ chain c {{ {chain} {match} drop; }} }}'")
+
+    yield drop
+    sandbox.sh("ip netns exec a nft destroy table inet t || ip netns exec a nft delete table inet t")
+
+
+@families
+def test_a_ping_that_the_sender_s_own_filter_drops_fails(
+    sandbox: Sandbox, filter_of_a: Callable[[str, str], None], family: int
+) -> None:
+    assert held(sandbox.one(check("ping", "a", "b", family)))
+    filter_of_a("output", "meta l4proto { icmp, icmpv6 } th dport != 0" if False else "meta l4proto != tcp")
+    verdict = sandbox.one(check("ping", "a", "b", family))
+    assert (verdict["ok"], verdict["outcome"]) == (False, "timeout")
+    assert verdict["hint"] == "a's own output filter drops it"
+    assert "Operation not permitted" in verdict["received"]
+
+
+@families
+def test_an_answer_that_the_sender_s_own_filter_drops_is_seen_and_does_not_count(
+    sandbox: Sandbox, filter_of_a: Callable[[str, str], None], family: int
+) -> None:
+    filter_of_a("input", "icmp type echo-reply" if family == 0 else "icmpv6 type echo-reply")
+    verdict = sandbox.one(check("ping", "a", "b", family))
+    assert (verdict["ok"], verdict["outcome"]) == (False, "timeout")
+    assert "an answer (echo reply) did reach eth0 of a and was dropped there" in verdict["hint"]
+
+
+def test_a_connection_that_the_sender_s_own_filter_drops_is_filtered(
+    sandbox: Sandbox, filter_of_a: Callable[[str, str], None]
+) -> None:
+    filter_of_a("output", "tcp dport 80")
+    assert held(sandbox.one(check("tcp", "a", "b", port=80, expect="filtered")))
+    assert held(sandbox.one(check("tcp", "a", "b", port=81, expect="open")))
+
+
+# Listeners
+
+
+def test_a_listener_is_bound_to_the_target_address_and_never_started_for_refused(sandbox: Sandbox) -> None:
+    opened, refused = sandbox.run(
+        check("tcp", "a", "b", port=80, expect="open"), check("tcp", "r1", "b", port=80, expect="refused")
+    )
+    assert held(opened)
+    assert held(refused)
+    assert [event["what"] for event in opened["events"]][0] == "listener"
+    assert "listener" not in [event["what"] for event in refused["events"]]
+
+
+def test_a_listener_of_the_user_is_used(sandbox: Sandbox) -> None:
+    sandbox.order(do="listen", node="b", address="0.0.0.0", port=80)
+    try:
+        opened = sandbox.run(check("tcp", "a", "b", port=80, expect="open"))[0]
+        refused = sandbox.run(check("tcp", "a", "b", port=80, expect="refused"))[0]
+    finally:
+        sandbox.order(do="hang up")
+    assert held(opened)
+    assert opened["events"][0]["what"] == "listener"
+    assert opened["events"][0]["errno"] == 98
+    assert (refused["ok"], refused["outcome"]) == (False, "open")
+
+
+def test_no_listener_where_the_node_runs_its_own_or_is_the_machine(sandbox: Sandbox) -> None:
+    asked = check("tcp", "a", "b", port=80, expect="open")
+    verdict = sandbox.one(asked, programs=["b"])
+    assert (verdict["ok"], verdict["outcome"]) == (False, "refused")
+    assert verdict["hint"] == "nothing listens on 10.0.2.1:80 in b"
+    here = {**asdict(asked), "source": "host", "target_node": "host", "address": "127.0.0.1"}
+    assert held(sandbox.one(check_of(here)))
+    assert sandbox.one(check_of(here), machine=True)["outcome"] == "refused"
+
+
+def test_a_payload_that_is_not_the_expected_one_fails(sandbox: Sandbox) -> None:
+    sandbox.order(do="listen", node="b", address="10.0.2.1", port=53, udp=True)
+    try:
+        verdict = sandbox.run(check("udp", "a", "b", port=53, send="ping", reply="pong"))[0]
+    finally:
+        sandbox.order(do="hang up")
+    assert (verdict["ok"], verdict["outcome"]) == (False, "other-reply")
+    assert "'ping'" in verdict["received"]
+    assert verdict["hint"] == "the check wants the payload 'pong'"
+
+
+def test_listeners_end_when_the_checking_process_is_killed(sandbox: Sandbox) -> None:
+    asked = asdict(check("tcp", "a", "b", port=80, expect="open", lasting=60.0))
+    assert ":80" in sandbox.order(do="kill while listening", check=asked)
+    assert sandbox.listeners() == ""
+
+
+# Time
+
+
+def test_within_waits_for_a_program_to_come_up(sandbox: Sandbox) -> None:
+    late = json.dumps({"do": "listen", "node": "b", "address": "10.0.2.1", "port": 80})
+    try:
+        verdict = sandbox.run(
+            check("tcp", "a", "b", port=80, expect="open", within=5.0), programs=["b"], later=[(0.5, late)]
+        )[0]
+    finally:
+        sandbox.order(do="hang up")
+    assert held(verdict)
+    assert 0.5 <= verdict["elapsed"] < 2.0
+    assert "attempts in" in verdict["received"]
+
+
+def test_within_ends(sandbox: Sandbox) -> None:
+    verdict = sandbox.one(check("tcp", "a", "b", port=80, expect="open", within=0.6), programs=["b"])
+    assert not verdict["ok"]
+    assert 0.6 <= verdict["elapsed"] < 2.0
+
+
+def test_for_holds_all_along(sandbox: Sandbox) -> None:
+    verdicts = sandbox.run(
+        check("ping", "a", "b", lasting=1.0),
+        check("udp", "b", "a", port=53, lasting=1.0),
+        check("tcp", "r1", "b", port=80, expect="open", lasting=1.0),
+    )
+    assert [held(verdict) and verdict["elapsed"] >= 1.0 for verdict in verdicts] == [True] * 3
+
+
+def test_for_ends_at_the_first_failure(sandbox: Sandbox) -> None:
+    route = "ip -n r1 route {} 10.0.2.0/24 via 10.0.12.2"
+    try:
+        verdict = sandbox.run(check("ping", "a", "b", lasting=20.0), later=[(0.5, route.format("del"))])[0]
+    finally:
+        sandbox.sh(route.format("add"))
+    assert (verdict["ok"], verdict["outcome"]) == (False, "no-route")
+    assert verdict["elapsed"] < 5.0
+    assert held(sandbox.one(check("ping", "a", "b")))
+
+
+def test_verdicts_come_in_file_order_and_different_nodes_do_not_wait_for_each_other(sandbox: Sandbox) -> None:
+    checks = [
+        check("ping", source, "blackhole" if source in ("a", "r1") else "neighbour", expect="timeout", lasting=0.0)
+        for source in ("a", "r1")
+    ] + [check("ping", "b", "a"), check("ping", "r2", "a")]
+    found = sandbox.order(do="run", checks=[asdict(one) for one in checks], later=[])
+    assert [one["name"] for one in found] == [one.name for one in checks]
+    assert all(held(one) for one in found)
+
+
+# Capture
+
+
+def packets_of(pcap: bytes) -> tuple[int, list[bytes]]:
+    """Read a pcap: its link type and its packets."""
+    magic, *_rest, link_type = struct.unpack_from("<IHHiIII", pcap)
+    assert magic == 0xA1B23C4D
+    at, found = 24, []
+    while at < len(pcap):
+        _seconds, _nanoseconds, kept, length = struct.unpack_from("<IIII", pcap, at)
+        assert kept == length
+        found.append(pcap[at + 16 : at + 16 + kept])
+        at += 16 + kept
+    return link_type, found
+
+
+@pytest.mark.parametrize(("device", "link_type", "header"), [("eth0", 1, 14), ("lo", 1, 14), ("any", 276, 20)])
+def test_capture(sandbox: Sandbox, device: str, link_type: int, header: int) -> None:
+    asked = check("ping", "b", "b" if device == "lo" else "a")
+    found = sandbox.order(do="capture", node="b", device=device, check=asdict(asked))
+    assert found["ok"]
+    kind, packets = packets_of(bytes.fromhex(found["pcap"]))
+    assert kind == link_type
+    assert found["packets"] == len(packets)
+    icmp = [packet[header + 20] for packet in packets if packet[header] == 0x45 and packet[header + 9] == 1]
+    assert {8, 0} <= set(icmp)
+
+
+def test_capture_ends_by_count_by_time_and_by_order(sandbox: Sandbox) -> None:
+    asked = asdict(check("ping", "b", "a"))
+    assert sandbox.order(do="capture", node="b", device="eth0", check=asked, count=2)["packets"] == 2
+    assert sandbox.order(do="capture", node="a", device="lo", timeout=0.2)["packets"] == 0
+
+
+def test_capture_ends_when_the_device_goes(sandbox: Sandbox) -> None:
+    sandbox.sh("ip -n a link add x0 type veth peer name x1; ip -n a link set x0 up")
+    found = sandbox.order(do="capture", node="a", device="x0", timeout=20, later=[(0.0, "ip -n a link del x0")])
+    assert found["seconds"] < 10
+
+
+def test_capture_of_a_device_that_is_not_there(sandbox: Sandbox) -> None:
+    assert "no device 'eth9'" in sandbox.order(do="capture", node="a", device="eth9")["refused"]
+
+
+# The program inside the sandbox
+
+
+class Inside:
+    """Carries out orders."""
+
+    def __init__(self) -> None:
+        self.held: list[socket.socket] = []
+
+    def nodes(self) -> dict[str, int]:
+        found = {"host": os.open("/proc/self/ns/net", os.O_RDONLY)}
+        for name in sorted(os.listdir("/run/netns")):
+            found[name] = os.open(f"/run/netns/{name}", os.O_RDONLY)
+        return found
+
+    def carry_out(self, order: Mapping[str, Any]) -> Any:
+        do = order["do"]
+        if do == "sh":
+            return self.sh(order["script"])
+        if do == "listen":
+            return self.listen(order)
+        if do == "hang up":
+            for one in self.held:
+                one.close()
+            return self.held.clear()
+        nodes = self.nodes()
+        try:
+            if do == "run":
+                return self.run(order, nodes)
+            if do == "capture":
+                return self.capture(order, nodes)
+            assert do == "kill while listening"
+            return self.kill_while_listening(order, nodes)
+        finally:
+            for fd in nodes.values():
+                os.close(fd)
+
+    def sh(self, script: str) -> str:
+        done = subprocess.run(
+            ["sh", "-ec", script], check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        assert done.returncode == 0, f"{script}\n{done.stderr}"
+        return done.stdout
+
+    def later(self, order: Mapping[str, Any]) -> list[threading.Timer]:
+        def do(what: str) -> None:
+            if what.startswith("{"):
+                self.carry_out(json.loads(what))
+            else:
+                self.sh(what)
+
+        timers = [threading.Timer(seconds, do, [what]) for seconds, what in order.get("later", ())]
+        for timer in timers:
+            timer.start()
+        return timers
+
+    def listen(self, order: Mapping[str, Any]) -> None:
+        """Open a listener inside a node, as a program of the user would; a UDP one echoes one datagram after another."""
+
+        def opened() -> socket.socket:
+            fd = os.open(f"/run/netns/{order['node']}", os.O_RDONLY)
+            enter(fd)
+            os.close(fd)
+            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if order.get("udp") else socket.SOCK_STREAM)
+            made.bind((order["address"], order["port"]))
+            if not order.get("udp"):
+                made.listen()
+            return made
+
+        with ThreadPoolExecutor(1) as inside:
+            made = inside.submit(opened).result()
+        self.held.append(made)
+        if order.get("udp"):
+            threading.Thread(target=echo, args=(made,), daemon=True).start()
+
+    def run(self, order: Mapping[str, Any], nodes: Mapping[str, int]) -> list[dict[str, Any]]:
+        told: list[Verdict] = []
+        timers = self.later(order)
+        verdicts = run_checks(
+            [check_of(one) for one in order["checks"]],
+            nodes,
+            on_verdict=told.append,
+            programs=frozenset(order.get("programs", ())),
+            machine=order.get("machine", False),
+        )
+        for timer in timers:
+            timer.join()
+        assert tuple(told) == verdicts
+        return [encoded(verdict) for verdict in verdicts]
+
+    def capture(self, order: Mapping[str, Any], nodes: Mapping[str, int]) -> dict[str, Any]:
+        written = io.BytesIO()
+        stop, stopper = socket.socketpair()
+        ok: list[bool] = []
+
+        def ready() -> None:
+            self.later(order)
+            if "check" in order:
+                ok.append(run_checks([check_of(order["check"])], nodes)[0].ok)
+                stopper.send(b".")
+
+        timer = threading.Event()
+        with stop, stopper:
+            try:
+                begun = clock()
+                found = capture(
+                    nodes[order["node"]],
+                    order["device"],
+                    written,
+                    count=order.get("count"),
+                    timeout=order.get("timeout"),
+                    stop=stop.fileno(),
+                    on_ready=ready,
+                )
+            except Unavailable as error:
+                return {"refused": str(error)}
+        timer.set()
+        return {
+            "ok": all(ok),
+            "packets": found.packets,
+            "dropped": found.dropped,
+            "pcap": written.getvalue().hex(),
+            "seconds": clock() - begun,
+        }
+
+    def kill_while_listening(self, order: Mapping[str, Any], nodes: Mapping[str, int]) -> str:
+        """Kill a process that runs a check, once its listener is there; wait until all of its processes are gone."""
+        # The packets of the probe are the sign that it has begun.
+        seen, watcher = io.BytesIO(), ThreadPoolExecutor(1)
+        begun: list[int] = []
+
+        def begin() -> None:
+            pid = os.fork()
+            if pid == 0:
+                run_checks([check_of(order["check"])], nodes)
+                os._exit(0)
+            begun.append(pid)
+
+        watcher.submit(capture, nodes["b"], "eth0", seen, count=4, timeout=20, on_ready=begin).result()
+        watcher.shutdown()
+        listening = self.sh("ip netns exec b ss -Hlnt")
+        family = descendants(begun[0])
+        watches = [os.pidfd_open(pid) for pid in family]
+        os.kill(begun[0], signal.SIGKILL)
+        os.waitpid(begun[0], 0)
+        with selectors.DefaultSelector() as selector:
+            for watch in watches:
+                selector.register(watch, selectors.EVENT_READ)
+            while selector.get_map():
+                ended = selector.select(10)
+                assert ended, "a probe outlives the process that asked for it"
+                for key, _ready in ended:
+                    selector.unregister(key.fileobj)
+        for watch in watches:
+            os.close(watch)
+        assert len(family) >= 2
+        return listening
+
+
+def clock() -> float:
+    return os.times().elapsed
+
+
+def echo(served: socket.socket) -> None:
+    while True:
+        try:
+            data, client = served.recvfrom(65536)
+            served.sendto(data, client)
+        except OSError:
+            return
+
+
+def descendants(pid: int) -> list[int]:
+    """Give the children of a process, and theirs."""
+    text = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [one for child in map(int, text.split()) for one in (child, *descendants(child))]
+
+
+def encoded(verdict: Verdict) -> dict[str, Any]:
+    events: tuple[Event, ...] = verdict.observations
+    plain = {name: getattr(verdict, name) for name in ("ok", "outcome", "sent", "received", "hint", "elapsed")}
+    return {**plain, "name": verdict.check.name, "events": [event.encode() for event in events]}
+
+
+def main() -> None:
+    inside = Inside()
+    for line in sys.stdin:
+        try:
+            answer = {"result": inside.carry_out(json.loads(line))}
+        except Exception as error:
+            answer = {"fault": f"{type(error).__name__}: {error}"}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Small labs as facts: what a topology file would say, built without reading one."""
+
+from __future__ import annotations
+
+from netlab.facts import (
+    Address,
+    Bridge,
+    End,
+    Fact,
+    Facts,
+    Namespace,
+    Port,
+    Program,
+    Route,
+    Settings,
+    facts_of,
+    veth,
+)
+
+
+class Builder:
+    """Facts, one after the other."""
+
+    def __init__(self) -> None:
+        self.found: list[Fact] = []
+        self.node("host")
+
+    def node(self, name: str, *, forwarding: bool = False, gateway: str | None = None) -> None:
+        self.found += [Namespace(name), Settings(name, (("net.ipv4.ip_forward", str(int(forwarding))),))]
+        if gateway:
+            self.route(name, "0.0.0.0/0" if "." in gateway else "::/0", gateway)
+
+    def bridge(self, node: str, name: str, *addresses: str, stp: bool | None = None) -> None:
+        self.found.append(Bridge(node, name, mtu=1500, stp=stp))
+        self.found += [Address(node, name, address) for address in addresses]
+
+    def cable(self, a: str, b: str, mtu: int = 1500) -> None:
+        """Join two ends, written NODE:DEVICE or NODE:DEVICE@BRIDGE."""
+        ends = []
+        for text in (a, b):
+            plug, _, bridge = text.partition("@")
+            node, device = plug.split(":")
+            ends.append(End(node, device, mtu=mtu))
+            self.found += [Port(node, device, bridge)] if bridge else []
+        self.found.append(veth(ends[0], ends[1]))
+
+    def address(self, node: str, device: str, *addresses: str) -> None:
+        self.found += [Address(node, device, address) for address in addresses]
+
+    def route(self, node: str, to: str, via: str) -> None:
+        self.found.append(Route(node, to, via=via))
+
+    def leaf(self, name: str, far: str, address: str, gateway: str | None = None) -> None:
+        """Add a node with one device, eth0."""
+        self.node(name, gateway=gateway)
+        self.cable(f"{name}:eth0", far)
+        self.address(name, "eth0", address)
+
+    def facts(self) -> Facts:
+        return facts_of(dict.fromkeys(self.found))
+
+
+def bridge3(nodes: int = 3, *, forwarding: bool = True) -> Facts:
+    """Draw topologies/bridge3.yml: a bridge on the host, and nodes on it."""
+    lab = Builder()
+    lab.found[1] = Settings("host", (("net.ipv4.ip_forward", str(int(forwarding))),))
+    lab.bridge("host", "br0", "10.0.0.254/24")
+    for number in range(nodes):
+        lab.node(f"ns{number}", gateway="10.0.0.254")
+        lab.cable(f"ns{number}:veth{number}-ns", f"host:veth{number}-br@br0")
+        lab.address(f"ns{number}", f"veth{number}-ns", f"10.0.{number // 250}.{number % 250 + 1}/24")
+    return lab.facts()
+
+
+def dual_stack() -> Facts:
+    lab = Builder()
+    lab.bridge("host", "br0", "10.0.0.1/24", "2001:db8::1/64")
+    for number in (2, 3, 4):
+        lab.leaf(f"ns{number}", f"host:v{number}@br0", f"10.0.0.{number}/24", "10.0.0.1")
+        lab.address(f"ns{number}", "eth0", f"2001:db8::{number}/64")
+        lab.route(f"ns{number}", "::/0", "2001:db8::1")
+    return lab.facts()
+
+
+def router_chain(routers: int = 2) -> Facts:
+    """Two clients at the ends, routers between them, a cable for each hop."""
+    lab = Builder()
+    names = ["client", *(f"r{number}" for number in range(1, routers + 1)), "server"]
+    for name in names:
+        lab.node(name, forwarding=name.startswith("r"))
+    for hop, (left, right) in enumerate(zip(names, names[1:], strict=False)):
+        lab.cable(f"{left}:right", f"{right}:left")
+        lab.address(left, "right", f"10.0.{hop}.1/24")
+        lab.address(right, "left", f"10.0.{hop}.2/24")
+    last = len(names) - 2
+    lab.route("client", "0.0.0.0/0", "10.0.0.2")
+    lab.route("server", "0.0.0.0/0", f"10.0.{last}.1")
+    for number in range(1, routers + 1):
+        if number < routers:
+            lab.route(f"r{number}", f"10.0.{last}.0/24", f"10.0.{number}.2")
+        if number > 1:
+            lab.route(f"r{number}", "10.0.0.0/24", f"10.0.{number - 1}.1")
+    lab.found.append(Program("server", "python3 -m http.server 8000"))
+    return lab.facts()
+
+
+def machines(pods: int = 2) -> Facts:
+    """Two machines with a bridge each, pods on the bridges, a cable between the machines."""
+    lab = Builder()
+    for number in (1, 2):
+        machine, other = f"node{number}", 3 - number
+        lab.node(machine, forwarding=True)
+        lab.bridge(machine, "cni0", f"10.244.{number}.1/24")
+        lab.address(machine, "eth0", f"192.168.50.{number}/24")
+        lab.route(machine, f"10.244.{other}.0/24", f"192.168.50.{other}")
+        for pod in range(1, pods + 1):
+            lab.leaf(f"pod{number}{pod}", f"{machine}:v{pod}@cni0", f"10.244.{number}.{pod + 1}/24", f"10.244.{number}.1")
+    lab.cable("node1:eth0", "node2:eth0")
+    return lab.facts()
+
+
+def two_cables() -> Facts:
+    """Two bridges joined by two cables, which STP keeps from looping."""
+    lab = Builder()
+    for bridge in (0, 1):
+        lab.bridge("host", f"br{bridge}", stp=True)
+        for number in (1, 2):
+            name = f"ns{2 * bridge + number}"
+            lab.leaf(name, f"host:v-{name}@br{bridge}", f"10.0.0.{2 * bridge + number}/24")
+    for number in (0, 1):
+        lab.cable(f"host:left{number}@br0", f"host:right{number}@br1")
+    return lab.facts()
+
+
+def three_lans() -> Facts:
+    """One router between three switches."""
+    lab = Builder()
+    lab.node("r1", forwarding=True)
+    for lan in (1, 2, 3):
+        lab.bridge("host", f"lan{lan}")
+        lab.cable(f"r1:eth{lan}", f"host:r1-lan{lan}@lan{lan}")
+        lab.address("r1", f"eth{lan}", f"10.0.{lan}.254/24")
+        for number in (1, 2, 3):
+            name = f"h{lan}{number}"
+            lab.leaf(name, f"host:{name}@lan{lan}", f"10.0.{lan}.{number}/24", f"10.0.{lan}.254")
+    return lab.facts()
+
+
+def outside() -> Facts:
+    """A bridge behind the host's own routing, and a cable from the host to an outside node."""
+    lab = Builder()
+    lab.found[1] = Settings("host", (("net.ipv4.ip_forward", "1"),))
+    lab.bridge("host", "br0", "10.0.0.254/24")
+    for number in (0, 1, 2):
+        lab.leaf(f"ns{number}", f"host:v{number}@br0", f"10.0.0.{number + 1}/24", "10.0.0.254")
+    lab.node("outside")
+    lab.cable("host:up0", "outside:eth0")
+    lab.address("host", "up0", "192.168.0.8/24")
+    lab.address("outside", "eth0", "192.168.0.1/24")
+    lab.route("host", "0.0.0.0/0", "192.168.0.1")
+    return lab.facts()
+
+
+def ring(routers: int = 4) -> Facts:
+    lab = Builder()
+    for number in range(routers):
+        lab.node(f"r{number}", forwarding=True)
+    for number in range(routers):
+        other = (number + 1) % routers
+        lab.cable(f"r{number}:next", f"r{other}:back")
+        lab.address(f"r{number}", "next", f"10.0.{number}.1/24")
+        lab.address(f"r{other}", "back", f"10.0.{number}.2/24")
+    return lab.facts()
+
+
+def islands(count: int, leaves: int) -> Facts:
+    """Bridges that do not hang together, with nodes on each."""
+    lab = Builder()
+    for island in range(count):
+        lab.bridge("host", f"br{island}", f"10.{island}.0.254/24")
+        for leaf in range(leaves):
+            name = f"ns{island * leaves + leaf}"
+            lab.leaf(name, f"host:v{name}@br{island}", f"10.{island}.0.{leaf + 1}/24", f"10.{island}.0.254")
+    return lab.facts()
+
+
+def alone(count: int) -> Facts:
+    """Nodes without any cable."""
+    lab = Builder()
+    for number in range(count):
+        lab.node(f"ns{number}")
+    return lab.facts()
