@@ -63,7 +63,7 @@ def run(command: Sequence[str | os.PathLike[str]], seconds: float = 600) -> Run:
     return Run(took, usage.ru_maxrss, output)
 
 
-def await_clean(seconds: float = 120) -> float:
+def await_clean(seconds: float = 60) -> float:
     """Wait until the kernel has taken all devices but lo, and give the seconds that took; nothing may be left."""
     start = time.monotonic()
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as changes:

@@ -112,6 +112,9 @@ def _port(rng: Random, node: str, device: str) -> Port:
 
 def _address(rng: Random, node: str, device: str) -> Address:
     subnet, number = rng.randint(0, 2), rng.randint(1, 7)
+    if device == "lo":
+        # IPv4 takes a longer prefix on `lo` for the node's own, all of it.
+        return Address(node, device, rng.choice((f"10.0.{subnet}.{number}/32", f"fd00:{subnet + 1}::{number}/128")))
     if rng.random() < 0.7:
         return Address(node, device, f"10.0.{subnet}.{number}/{rng.choice((24, 24, 24, 16, 32))}")
     return Address(node, device, f"fd00:{subnet + 1}::{number}/{rng.choice((64, 64, 128))}")
@@ -171,7 +174,11 @@ def _shuffle_addresses(facts: list[Fact], rng: Random, machine: bool) -> list[Fa
     addresses = [fact for fact in facts if isinstance(fact, Address)]
     values = [fact.address for fact in addresses]
     rng.shuffle(values)
-    moved = [replace(fact, address=value) for fact, value in zip(addresses, values, strict=True)]
+    moved = [
+        replace(fact, address=value)
+        for fact, value in zip(addresses, values, strict=True)
+        if fact.device != "lo" or value.endswith(("/32", "/128"))
+    ]
     return [fact for fact in facts if not isinstance(fact, Address)] + list(moved)
 
 
@@ -293,6 +300,8 @@ class _Valid:
         own = {fact.address.partition("/")[0] for fact in self._addresses(route.node)}
         if (route.source is not None and route.source not in own) or route.via in own:
             return False
+        if route.via is not None and route.device == "lo":
+            return False
         if route.device is not None and not (
             self._up(route.node, route.device) and (route.version == 4 or self._ipv6(route.node, route.device))
         ):
@@ -316,6 +325,6 @@ class _Valid:
         for fact in self.facts.values():
             for node, device, network in fact.connects():
                 found = node == route.node and route.device in (None, device) and self._up(node, device)
-                if found and route.via is not None and ip_address(route.via) in ip_network(network):
+                if found and device != "lo" and route.via is not None and ip_address(route.via) in ip_network(network):
                     ways.append((ip_network(network).prefixlen, device))
         return ways

@@ -115,6 +115,8 @@ def carry_out(
     `ready` is called with the plan and what was read, after the last look and before the first step.
     """
     before = read(doors, scope)
+    for door in doors:
+        door.prepare(want, before.facts)
     wanted = plan(want, before.facts)
     if found := obstructions(wanted.steps, before.foreign, origin):
         raise Obstructed(found)

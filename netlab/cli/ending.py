@@ -38,7 +38,7 @@ def failed(error: Exception, call: Call) -> int:
         call.document(None, problems)
         return code
     call.say(usage)
-    call.say(problems_text(problems, counted=code == 2 and not usage))
+    call.say(problems_text(problems, counted=any(problem.span for problem in problems)))
     return code
 
 
@@ -72,10 +72,10 @@ def _explained(error: Exception) -> tuple[tuple[Problem, ...], int, str]:
 
 def _wants_json(call: Call) -> bool:
     """Tell whether a document is wanted, also where the command line was too wrong to be read to its end."""
-    if call.json:
-        return True
     if call.verb is not None and call.verb.kind is None:
         return False
+    if call.json:
+        return True
     given = call.argv[: call.argv.index("--")] if "--" in call.argv else call.argv
     return "--json" in given
 

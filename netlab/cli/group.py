@@ -49,7 +49,7 @@ class Netlab(click.Group):
         super().__init__(**settings)
         self.sections = sections
         self.modules = {name: module for section in sections.values() for name, module in section.items()}
-        self.params += common_options(json=False)
+        self.params += common_options(json=True, hidden=True)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.modules)
@@ -73,18 +73,19 @@ class Netlab(click.Group):
         near = [ALIKE[given]] if given in ALIKE else get_close_matches(given, self.modules, 2)
         if near:
             message += f": did you mean {' or '.join(near)}?"
+        if len(near) == 1:
+            message += f"\n  fix: {' '.join(['netlab', near[0], *args[1:]])}"
         raise click.UsageError(message, ctx)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        width = formatter.width - 6 - max(map(len, self.modules))
+        """Write the sections, their columns aligned with one another."""
+        width = max(map(len, self.modules))
         for title, names in self.sections.items():
             with formatter.section(title):
-                formatter.write_dl([(n, self._described(ctx, n, width)) for n in names], col_spacing=3)
-
-    def _described(self, ctx: click.Context, name: str, width: int) -> str:
-        command = self.get_command(ctx, name)
-        assert command is not None, f"no command {name}"
-        return command.get_short_help_str(width)
+                for name in names:
+                    command = self.get_command(ctx, name)
+                    assert command is not None, f"no command {name}"
+                    formatter.write(f"  {name:{width}}  {command.get_short_help_str(100)}\n")
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any

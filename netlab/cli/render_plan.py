@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from click import style
 
-from netlab.app.results import Drift, Planned
 from netlab.errors import Span
 from netlab.facts import Fact, Key
 from netlab.names import HOST
 from netlab.plan import Action, Change
+
+if TYPE_CHECKING:
+    from netlab.app.results import Drift, Planned
 
 HUES = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.REPLACE: "magenta", Action.DELETE: "red"}
 #: Labels beyond this width push their place in the file to the right instead of all the others'.
@@ -54,16 +56,14 @@ def counts_text(changes: Sequence[Change]) -> str:
     )
 
 
-def changes_lines(
-    changes: Sequence[Change], origin: Mapping[Key, Span], every_field: bool = False
-) -> Iterator[str]:
+def changes_lines(changes: Sequence[Change], origin: Mapping[Key, Span], every_field: bool = False) -> Iterator[str]:
     """Give changes as lines, by node in the order in which nodes first come."""
     by_node: dict[str, list[Change]] = {}
     for change in changes:
         by_node.setdefault(node_of(change.fact), []).append(change)
+    width = min(WIDEST, max(len(change.fact.label()) for change in changes))
     for node, found in by_node.items():
         yield style(node, bold=True)
-        width = min(WIDEST, max(len(change.fact.label()) for change in found))
         for change in found:
             yield from _change_lines(change, origin.get(change.fact.key), width, every_field)
         yield ""
@@ -111,5 +111,3 @@ def shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return plain[value]
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-

@@ -29,8 +29,8 @@ def _set_color(context: click.Context, _parameter: click.Parameter, when: str | 
     context.color = call.color
 
 
-def common_options(json: bool) -> list[click.Parameter]:
-    """Give the options that every command takes; they may stand before the command's name too, but for --json."""
+def common_options(json: bool, *, hidden: bool = False) -> list[click.Parameter]:
+    """Give the options that every command takes, and `--json`; they may stand before the command's name too."""
     found: list[click.Parameter] = [
         click.Option(
             ["-v", "--verbose"],
@@ -51,9 +51,8 @@ def common_options(json: bool) -> list[click.Parameter]:
     ]
     if json:
         words = "Print one JSON document instead (docs/json.md), on failure too."
-        option = click.Option(
-            ["--json"], is_flag=True, is_eager=True, expose_value=False, callback=_set_json, help=words
-        )
+        flag = {"is_flag": True, "is_eager": True, "expose_value": False}
+        option = click.Option(["--json"], callback=_set_json, help=words, hidden=hidden, **flag)
         found.insert(0, option)
     return found
 
@@ -75,6 +74,12 @@ class Verb(click.Command):
         if call is not None:
             call.verb = self
         return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        call = ctx.find_object(Call)
+        if self.kind is None and call is not None and call.json:
+            raise click.UsageError(f"{self.name} has no result that a document could hold: it takes no --json", ctx)
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Examples" if len(self.examples) > 1 else "Example"):

@@ -47,10 +47,13 @@ class Text:
     struck: bool = False
     #: More text on the same line, smaller and softer.
     aside: str = ""
+    #: What a plan does to it, before the text: "+".
+    glyph: str = ""
 
     @property
     def width(self) -> float:
-        return width(self.text, self.size, self.bold) + (width("  " + self.aside, SMALL) if self.aside else 0)
+        beside = width("  " + self.aside, SMALL) if self.aside else 0
+        return width(f"{self.glyph} {self.text}" if self.glyph else self.text, self.size, self.bold) + beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ def heading(
     short = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
     if action is None or action == within:
         return Text(short, size, bold, colour, aside=aside)
-    return Text(f"{GLYPHS[action]} {short}", size, bold, ACTIONS[action].ink, action == "delete", aside)
+    return Text(short, size, bold, ACTIONS[action].ink, action == "delete", aside, GLYPHS[action])
 
 
 def shortened(found: Sequence[Line], most: int, noun: str) -> tuple[Line, ...]:

@@ -80,8 +80,8 @@ class _Builder:
             title=node,
             kind="machine" if bridges else "plain",
             action=acts.get(namespace.key) if namespace else None,
-            forwarding=self._forwarding(settings),
-            notes=_changed(settings, acts),
+            forwarding=(forwarding := self._forwarding(settings)),
+            notes=() if forwarding else _changed(settings, acts),
             routes=tuple(Line(_route(fact), acts.get(fact.key)) for fact in routes),
             programs=tuple(
                 Line(f"$ {fact.command}", acts.get(fact.key))
@@ -155,8 +155,9 @@ class _Builder:
 
 
 def _changed(settings: Settings | DeviceSettings | None, acts: Actions) -> tuple[Line, ...]:
+    """Say that a plan changes settings; that it makes or deletes them goes without saying."""
     action = acts.get(settings.key) if settings is not None else None
-    return (Line("settings", action),) if action not in (None, "create") else ()
+    return (Line("settings", action),) if action in ("update", "replace") else ()
 
 
 def _route(fact: Route) -> str:

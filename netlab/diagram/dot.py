@@ -12,7 +12,7 @@ from netlab.diagram.elements import GLYPHS, Scene
 from netlab.diagram.layout import Sketch, arrange
 from netlab.diagram.palette import ACTIONS, DEAD, FONT, INK, SOFT
 from netlab.diagram.parts import Frame, Parts, Wire, parts
-from netlab.diagram.tables import colours, port, quoted, table, text
+from netlab.diagram.tables import colours, port, quoted, row, table, text
 from netlab.diagram.tree import BESIDE, BETWEEN, MARGIN, Way
 
 #: So many checks are listed under the drawing.
@@ -30,7 +30,7 @@ def to_dot(scene: Scene) -> str:
         f"         tooltip={quoted(_summary(scene))}]",
         f'  node [fontname={quoted(FONT)}, margin="0", shape="plain"]',
         f'  edge [color="{INK}", fontname={quoted(FONT)}, penwidth="1.2", weight="8"]',
-        f"  label=<{text(_caption(scene), 'LEFT')}>",
+        f"  label=<{_caption(scene)}>",
         *_frames(source, sketch, None, "  "),
         *(_wire(wire, sketch.way) for wire in sketch.wires),
         *(f'  {quoted(a)} -- {quoted(b)} [style="invis", weight="1"]' for a, b in sketch.follows),
@@ -41,12 +41,16 @@ def to_dot(scene: Scene) -> str:
 
 def _frames(source: Parts, sketch: Sketch, parent: str | None, indent: str) -> Iterator[str]:
     """Write the frames that stand in `parent`, each with its parts and the frames inside it."""
+    filled = {one.part.frame for one in sketch.places} | {frame.parent for frame in source.frames}
     for frame in (frame for frame in source.frames if frame.parent == parent):
         yield f"{indent}subgraph {quoted('cluster ' + frame.node)} {{"
         yield f"{indent}  {_frame(frame)}"
         for place in (place for place in sketch.places if place.part.frame == frame.node):
             label = f"label=<{table(place, sketch.way)}>, tooltip={quoted(place.part.tooltip)}"
             yield f"{indent}  {quoted(place.part.id)} [{label}]"
+        if frame.node not in filled:
+            # dot leaves out a frame around nothing.
+            yield f'{indent}  {quoted(frame.node)} [label="", shape="box", style="invis"]'
         yield from _frames(source, sketch, frame.node, indent + "  ")
         yield f"{indent}}}"
 
@@ -84,21 +88,21 @@ def _look(wire: Wire) -> str:
     return ", ".join([*known, f"tooltip={quoted(ends if cable.count == 1 else f'{cable.count} cables')}"])
 
 
-def _caption(scene: Scene) -> tuple[Text, ...]:
+def _caption(scene: Scene) -> str:
     """Set the words under the drawing: what it shows, what its colours mean, what is checked."""
-    texts = [Text(scene.name, 11, bold=True, aside=scene.counts)]
+    rows = [row([Text(scene.name, 11, bold=True, aside=scene.counts)])]
+    legend = []
     if scene.planned:
-        texts += [
-            Text(f"{GLYPHS[action]} {words}", SMALL, colour=ACTIONS[action].ink)
-            for action, words in (("create", "created"), ("update", "changed (± made anew)"), ("delete", "deleted"))
-        ]
+        words = {"create": "created", "update": "changed", "replace": "made anew", "delete": "deleted"}
+        legend += [Text(word, SMALL, colour=ACTIONS[one].ink, glyph=GLYPHS[one]) for one, word in words.items()]
     if any(cable.dead for cable in scene.cables):
-        texts.append(Text("- - -  no carrier" if scene.live else "- - -  down", SMALL, colour=SOFT))
+        legend.append(Text("- - -  no carrier" if scene.live else "- - -  down", SMALL, colour=SOFT))
     shown = scene.checks if len(scene.checks) <= MOST_CHECKS else scene.checks[: MOST_CHECKS - 1]
-    texts += [Text(f"check: {check}", SMALL, colour=SOFT) for check in shown]
-    if len(shown) < len(scene.checks):
-        texts.append(Text(f"… and {len(scene.checks) - len(shown)} more checks", SMALL, colour=SOFT))
-    return tuple(texts)
+    left = len(scene.checks) - len(shown)
+    checks = [f"check: {check}" for check in shown] + ([f"… and {left} more checks"] if left else [])
+    rows += [row(legend)] if legend else []
+    rows += [row([Text(check, SMALL, colour=SOFT)]) for check in checks]
+    return "".join(f'{one}<BR ALIGN="LEFT"/>' for one in rows)
 
 
 def _summary(scene: Scene) -> str:

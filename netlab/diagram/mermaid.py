@@ -60,14 +60,14 @@ def _frames(source: Parts, parent: str | None, indent: str) -> Iterator[str]:
 def _lines(part: Part) -> Sequence[Text]:
     """Give a box's text: its middle, then each device with its addresses (a bridge's ports stand on the cables)."""
     devices = part.slots if part.kind == "box" else ()
-    return (*part.middle.texts, *(Text(" ".join(line.text for line in block.texts)) for _, block in devices))
+    return (*part.middle.texts, *(Text(" ".join(_words(line) for line in block.texts)) for _, block in devices))
 
 
 def _wire(wire: Wire, slots: Mapping[str, Mapping[str, Block]]) -> str:
     a, b = _id(wire.a[0]), _id(wire.b[0])
     if wire.cable is None:
         return f"  {a} -.- {b}"
-    names = [slots[part][device].texts[0].text for part, device in (wire.a, wire.b) if device]
+    names = [_words(slots[part][device].texts[0]) for part, device in (wire.a, wire.b) if device]
     line = "-.-" if wire.cable.dead else "===" if wire.cable.count > 1 else "---"
     return f'  {a} {line}|"{_escaped(" — ".join(names))}"| {b}' if names else f"  {a} {line} {b}"
 
@@ -109,7 +109,12 @@ def _id(name: str, kind: str = "n") -> str:
 
 
 def _label(texts: Sequence[Text]) -> str:
-    return "<br/>".join(_escaped(f"{text.text} ({text.aside})" if text.aside else text.text) for text in texts)
+    return "<br/>".join(_escaped(_words(text)) for text in texts)
+
+
+def _words(text: Text) -> str:
+    words = f"{text.glyph} {text.text}" if text.glyph else text.text
+    return f"{words} ({text.aside})" if text.aside else words
 
 
 def _escaped(words: str) -> str:

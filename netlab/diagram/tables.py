@@ -93,9 +93,15 @@ def text(texts: Sequence[Text], align: str = "") -> str:
     return end.join(_line(one) for one in texts) + (end if align else "")
 
 
+def row(texts: Sequence[Text]) -> str:
+    """Set texts beside each other."""
+    return "    ".join(_line(one) for one in texts)
+
+
 def _line(one: Text) -> str:
     inner = escaped(one.text)
     inner = f"<S>{inner}</S>" if one.struck else inner
+    inner = f"{one.glyph} {inner}" if one.glyph else inner
     inner = f"<B>{inner}</B>" if one.bold else inner
     found = f'<FONT POINT-SIZE="{one.size}" COLOR="{one.colour}">{inner}</FONT>'
     if one.aside:

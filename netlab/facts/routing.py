@@ -59,7 +59,8 @@ class Address(Fact):
         return (("address", self.address.partition("/")[0]),)
 
     def connects(self) -> tuple[tuple[str, str, str], ...]:
-        return ((self.node, self.device, network_of(self.address)),)
+        # Behind `lo` there is nobody: IPv4 takes its whole prefix for the node itself, IPv6 refuses gateways in it.
+        return ((self.node, self.device, network_of(self.address)),) if self.device != "lo" else ()
 
     def label(self) -> str:
         return f"address {self.address} on {self.node}:{self.device}"
@@ -106,7 +107,7 @@ class Route(Fact):
         return tuple(found)
 
     def connects(self) -> tuple[tuple[str, str, str], ...]:
-        if self.via is None and self.device is not None and self.kind == "unicast":
+        if self.via is None and self.device not in (None, "lo") and self.kind == "unicast":
             return ((self.node, self.device, self.to),)
         return ()
 

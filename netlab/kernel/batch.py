@@ -68,6 +68,11 @@ class Batch:
         if queue.sent < len(queue.entries):
             self._queue(place).entries.append(_Barrier(queue, len(queue.entries)))
 
+    def begun(self, node: str) -> bool:
+        """Tell whether the first message of a node's queue has been sent."""
+        queue = self._queues.get(node)
+        return queue is not None and queue.sent > 0
+
     def flush(self, place: Place, until: int) -> None:
         """Do what is queued for a place up to `until`, and whatever it waits for."""
         queue = self._queues.get(place.node)

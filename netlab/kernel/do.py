@@ -53,13 +53,14 @@ class Work:
             if isinstance(step.fact, Namespace) and step.action is Action.CREATE and step.fact.node != HOST
         ]
         try:
-            with places.expecting(newborn, settings):
-                for step in steps:
-                    self._step(step)
-                self._delete_namespaces()
-                self._batch.flush_all(last=HOST)
+            places.expect(newborn, settings)
+            for step in steps:
+                self._step(step)
+            self._delete_namespaces()
+            self._batch.flush_all(last=HOST)
         finally:
-            places.register_newborn()
+            # A namespace whose queue has begun to be sent bears its mark: that is the first message.
+            places.register_newborn(lambda node: self._batch.begun(node))
 
     def _step(self, step: Step) -> None:
         if step.action is Action.DELETE and isinstance(step.fact, Namespace):

@@ -38,6 +38,7 @@ from netlab.kernel.codec import (
     NLM_F_REQUEST,
     ROUTE,
     ROUTE_NUMBERS,
+    RT_SCOPE_HOST,
     RT_SCOPE_LINK,
     RT_SCOPE_NOWHERE,
     RT_SCOPE_UNIVERSE,
@@ -181,7 +182,9 @@ def new_address(fact: Address, index: int, nodad: bool) -> Message:
     alone, _, length = fact.address.partition("/")
     family, raw = pack_ip(alone)
     flags = IFA_F_NODAD if nodad and fact.version == 6 else 0
-    body = ADDRESS.pack(family, int(length), flags, 0, index)
+    # Of 127.0.0.0/8 the kernel takes no other scope (net/ipv4/devinet.c, inet_rtm_newaddr), as iproute2 knows.
+    scope = RT_SCOPE_HOST if alone.startswith("127.") else RT_SCOPE_UNIVERSE
+    body = ADDRESS.pack(family, int(length), flags, scope, index)
     body += attribute(IFA_LOCAL, raw) + attribute(IFA_ADDRESS, raw)
     if fact.version == 4 and int(length) < 31:
         broadcast = ip_interface(fact.address).network.broadcast_address

@@ -62,6 +62,9 @@ class FakeKernel:
             found.append(fact)
         return Reading(facts_of(found), dict(self.foreign))
 
+    def prepare(self, want: Facts, have: Facts) -> None:
+        """Do nothing: nothing takes long here."""
+
     def do(self, steps: Sequence[Step]) -> None:
         """Do the steps in order; raise StepRefused with the kernel's errno at the first that fails."""
         for step in steps:

@@ -25,7 +25,7 @@ habits were each tried on Linux 6.18 (tests/kernel holds the trials).
 
 Stricter than the kernel in one thing: IPv4 takes a gateway that is the node's own address, and treats what is behind it
 as on-link ever after, even when the address has gone; here it is refused, as in IPv6, for no plan may ever do that.
-What it does not know: a gateway that is shadowed by a longer route; link-local addresses; multipath.
+What it does not know: a gateway that is shadowed by a longer route, or by a prefix on `lo`, which is local all of it; link-local addresses; multipath.
 """
 
 from __future__ import annotations
@@ -106,12 +106,12 @@ class Node:
                 del self.routes[key]
 
     def connected(self) -> Iterator[tuple[str, str]]:
-        """Give (device, network) of every prefix that is on-link now."""
+        """Give (device, network) of every prefix that is on-link now: not on `lo`, behind which there is nobody."""
         for name, device in self.devices.items():
-            if device.up:
+            if device.up and name != "lo":
                 yield from ((name, str(ip_interface(a).network)) for a in device.held())
         for route in self.routes.values():
-            yield from ((device, network) for _, device, network in route.connects())
+            yield from ((device, network) for _, device, network in route.connects() if device != "lo")
 
     # -- links
 
@@ -191,7 +191,8 @@ class Node:
             self._leave_secondaries(device, address)
         device.addresses = [entry for entry in device.addresses if entry[0] != address]
         self._forget_source(bare)
-        if not device.held(4):
+        if not device.held(4) and name != "lo":
+            # `lo` has 127.0.0.1 besides, which is no fact.
             self.drop_routes(name, 4)
 
     def _leave_secondaries(self, device: Device, primary: str) -> None:

@@ -48,6 +48,16 @@ class Place:
         with inside(fd):
             return cls(node, fd, RouteSocket.opened())
 
+    @classmethod
+    def visited(cls, node: str, fd: int) -> Place:
+        """Do the same on a journey, and stay there."""
+        setns(fd, CLONE_NEWNET)
+        return cls(node, fd, RouteSocket.opened())
+
+    def visit(self) -> None:
+        """Take the calling thread, which is on a journey, inside."""
+        setns(self.fd, CLONE_NEWNET)
+
     def close(self) -> None:
         self.socket.close()
         os.close(self.fd)
@@ -116,17 +126,24 @@ def setting_path(name: str) -> str:
 
 
 @contextmanager
-def inside(fd: int) -> Iterator[None]:
-    """Take the calling thread into a network namespace and back."""
+def journey() -> Iterator[None]:
+    """Bring the calling thread back to its own namespace, whichever it visits in the block."""
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        setns(fd, CLONE_NEWNET)
         try:
             yield
         finally:
             setns(home, CLONE_NEWNET)
     finally:
         os.close(home)
+
+
+@contextmanager
+def inside(fd: int) -> Iterator[None]:
+    """Take the calling thread into a network namespace and back."""
+    with journey():
+        setns(fd, CLONE_NEWNET)
+        yield
 
 
 def read_settings(place: Place, names: tuple[str, ...]) -> dict[str, str]:

@@ -13,14 +13,13 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from struct import unpack_from
 
 from netlab.facts.settings import Values
 from netlab.kernel import codec, decode, encode
 from netlab.kernel.birth import Nursery
-from netlab.kernel.place import Place, inside
+from netlab.kernel.place import Place, inside, journey
 from netlab.names import HOST, parse_mark, registered_name
 from netlab.namespaces.nodes import NETNS_DIRECTORY, namespace_path, open_path, prepare_directory
 from netlab.namespaces.syscalls import MNT_DETACH, MS_BIND, mount, umount
@@ -70,6 +69,7 @@ class Places:
         return tuple(self._open.values())
 
     def close(self) -> None:
+        self.give_up()
         for place in self._open.values():
             place.close()
         self._open.clear()
@@ -80,29 +80,38 @@ class Places:
         if place is not None:
             place.close()
 
-    @contextmanager
-    def expecting(self, nodes: Sequence[str], settings: Mapping[str, Values]) -> Iterator[None]:
-        """Make namespaces in the background while the block runs; `get` waits for those that it asks for."""
+    def expect(self, nodes: Sequence[str], settings: Mapping[str, Values]) -> None:
+        """Begin to make namespaces in the background; `get` waits for those that it asks for.
+
+        Until they are registered nothing but this process holds them: given up, they vanish.
+        """
+        if list(nodes) == self._newborn:
+            return  # begun before
+        self.give_up()
         if not nodes:
-            yield
             return
         _allow_descriptors(len(nodes) + len(self._open))
         self._newborn = list(nodes)
         wanted = {node: settings[node] for node in nodes if node in settings}
         self._nursery = Nursery(nodes, wanted, threads=max(1, min(2, os.cpu_count() or 1)))
         self._nursery.start()
-        try:
-            yield
-        finally:
+
+    def give_up(self) -> None:
+        """Let go of the namespaces that are not registered."""
+        newborn, self._newborn = self._newborn, []
+        if self._nursery is not None:
             self._nursery.stop()
             if self._nursery.born is not None:
                 self.born = {**self._nursery.born.settings, **self.born}
             self._nursery = None
+        for node in newborn:
+            self.forget(node)
 
-    def register_newborn(self) -> None:
+    def register_newborn(self, marked: Callable[[str], bool]) -> None:
         """Register the namespaces just made, those that bear their mark; let the others vanish."""
-        newborn, self._newborn = self._newborn, []
-        made = [node for node in newborn if node in self._open]
+        made = [node for node in self._newborn if node in self._open and marked(node)]
+        self._newborn = [node for node in self._newborn if node not in made]
+        self.give_up()
         if made and self.machine:
             prepare_directory()
         elif made:
@@ -110,10 +119,7 @@ class Places:
         for node in made:
             place = self._open[node]
             place.next_index = None
-            if mark_of(place) == (self.lab, node):
-                self._register(place)
-            else:
-                self.forget(node)
+            self._register(place)
 
     def _register(self, place: Place) -> None:
         path = namespace_path(self.lab, place.node)
@@ -121,32 +127,23 @@ class Places:
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o000))
         mount(f"/proc/self/fd/{place.fd}", str(path), "none", MS_BIND)
 
-    def find(self, nodes: Iterable[str] | None) -> tuple[set[str], dict[str, str]]:
-        """Open every namespace that is marked as this lab's; give their nodes, and who holds names that we want."""
-        ours: set[str] = set()
-        taken: dict[str, str] = {}
+    def listed(self) -> tuple[Place, ...]:
+        """Open every namespace that is registered under a name of this lab's; whose it is, its `lo` must tell."""
         prefix = registered_name(self.lab, "")
         try:
-            listed = {name[len(prefix) :] for name in os.listdir(NETNS_DIRECTORY) if name.startswith(prefix)}
+            nodes = sorted(name[len(prefix) :] for name in os.listdir(NETNS_DIRECTORY) if name.startswith(prefix))
         except FileNotFoundError:
-            listed = set()
-        wanted = set(nodes or ()) - {HOST}
-        _allow_descriptors(len(listed))
-        for node in sorted(listed):
-            try:
-                place = self.get(node)
-            except OSError:
-                continue
-            owner = mark_of(place)
-            if owner == (self.lab, node):
-                ours.add(node)
-                continue
+            nodes = []
+        _allow_descriptors(len(nodes))
+        unregistered = set(self._newborn)
+        for node in [node for node in self._open if node not in nodes and node != HOST and node not in unregistered]:
             self.forget(node)
-            if node in wanted:
-                taken[node] = f"node {owner[1]!r} of lab {owner[0]!r}" if owner else "something that is not netlab's"
-        for node in [node for node in self._open if node not in ours and node != HOST]:
-            self.forget(node)
-        return ours, taken
+        with journey():
+            for node in nodes:
+                if node not in self._open:
+                    with contextlib.suppress(OSError):
+                        self._open[node] = Place.visited(node, open_path(NETNS_DIRECTORY / f"{prefix}{node}"))
+        return tuple(self._open[node] for node in nodes if node in self._open)
 
     def delete(self, nodes: Sequence[str]) -> None:
         """Delete namespaces and wait until the kernel has taken what they held; raise OSError if it does not."""

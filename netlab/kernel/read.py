@@ -26,11 +26,11 @@ from netlab.facts import (
     veth,
 )
 from netlab.kernel import codec, decode
-from netlab.kernel.decode import IPV4_DEVICE_SETTINGS, IPV6_DEVICE_SETTINGS, LinkRecord, array_value
+from netlab.kernel.decode import IPV4_DEVICE_SETTINGS, IPV6_DEVICE_SETTINGS, LinkRecord, RouteRecord, array_value
 from netlab.kernel.encode import GROUP
-from netlab.kernel.place import Place, inside, read_settings
+from netlab.kernel.place import Place, journey, read_settings
 from netlab.kernel.places import Places
-from netlab.names import HOST, parse_mark
+from netlab.names import HOST, parse_mark, registered_name
 from netlab.plan.steps import Reading, Scope
 
 #: Fall-back devices that modules put into every namespace; nobody can delete them.
@@ -40,16 +40,32 @@ _FALLBACK = frozenset(
 _OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
 
 
+#: Everything of a namespace, in one question.
+_ALL = (
+    (codec.link_dump(), decode.link),
+    (codec.address_dump(), decode.address),
+    (codec.route_dump(AF_INET), decode.route),
+    (codec.route_dump(AF_INET6), decode.route),
+)
+
+
 class _Node:
     """One namespace as dumped."""
 
     def __init__(self, place: Place, own: bool, lab: str) -> None:
         self.place, self.own, self.name = place, own, place.node
-        self.links = place.socket.dump(codec.link_dump(), decode.link)
+        self.links: list[LinkRecord]
+        self.links, self.addresses, ipv4, ipv6 = place.socket.dumps(_ALL)
+        self.routes: list[RouteRecord] = ipv4 + ipv6
         self.by_index = {link.index: link for link in self.links}
         place.indices = {link.name: link.index for link in self.links}
         #: Indices of the devices that are ours.
         self.ours = {link.index for link in self.links if own or _marked(link, lab)}
+
+    @property
+    def mark(self) -> tuple[str, str] | None:
+        """Whose the namespace is, by its `lo`."""
+        return parse_mark(self.by_index[1].alias)
 
 
 def _marked(link: LinkRecord, lab: str) -> bool:
@@ -67,26 +83,35 @@ class Reader:
 
     def read(self) -> Reading:
         places, scope = self._places, self._scope
-        ours, taken = places.find(scope.nodes)
-        for node, owner in taken.items():
-            self._foreign["netns", node] = f"the namespace {scope.lab}-{node} exists: {owner}"
-        for name in (HOST, *sorted(ours)):
-            self._nodes[name] = _Node(places.get(name), places.own(name), scope.lab)
+        self._nodes[HOST] = _Node(places.get(HOST), places.own(HOST), scope.lab)
+        ours: set[str] = set()
+        for place in places.listed():
+            node = _Node(place, True, scope.lab)
+            if node.mark == (scope.lab, place.node):
+                ours.add(place.node)
+                self._nodes[place.node] = node
+            else:
+                self._note_taken(node)
+                places.forget(place.node)
         facts = facts_of(self._facts(ours))
         observed = dict(self._observed()) if scope.observe else {}
         return Reading(facts, self._foreign, observed)
 
+    def _note_taken(self, node: _Node) -> None:
+        owner = node.mark
+        words = f"node {owner[1]!r} of lab {owner[0]!r}" if owner else "something that is not netlab's"
+        name = registered_name(self._scope.lab, node.name)
+        self._foreign["netns", node.name] = f"the namespace {name} exists: it is {words}"
+
     def _facts(self, ours: set[str]) -> Iterator[Fact]:
         host = self._nodes[HOST]
-        if not self._scope.machine and parse_mark(host.by_index[1].alias) == (self._scope.lab, HOST):
+        if not self._scope.machine and host.mark == (self._scope.lab, HOST):
             yield Namespace(HOST, host.by_index[1].up)
         for name in sorted(ours):
             yield Namespace(name, self._nodes[name].by_index[1].up)
-        settings: dict[str, Settings] = {}
-        for node in self._nodes.values():
-            if found := self._settings(node):
-                settings[node.name] = found
-                yield found
+        with journey():
+            settings = {name: found for name, node in self._nodes.items() if (found := self._settings(node))}
+        yield from settings.values()
         yield from self._bridges()
         yield from self._pairs()
         for node in self._nodes.values():
@@ -106,8 +131,8 @@ class Reader:
         if written is not None and all(name in written for name in names if not name.startswith("net.bridge.")):
             # Made and written by this process a moment ago; what the devices were born with tells if it took.
             return Settings(node.name, tuple((name, written[name]) for name in names if name in written))
-        with inside(node.place.fd):
-            found = read_settings(node.place, names)
+        node.place.visit()
+        found = read_settings(node.place, names)
         return Settings(node.name, tuple(found.items())) if found else None
 
     def _bridges(self) -> Iterator[Fact]:
@@ -160,18 +185,17 @@ class Reader:
                 yield _port(node.name, link, master.name)
 
     def _addresses(self, node: _Node) -> Iterator[Fact]:
-        for index, text in node.place.socket.dump(codec.address_dump(), decode.address):
+        for index, text in node.addresses:
             if index in node.ours:
                 yield Address(node.name, node.by_index[index].name, text)
             elif not node.own and index in node.by_index:
                 self._foreign["address", text.partition("/")[0]] = f"on {node.by_index[index].name} of this machine"
 
     def _routes(self, node: _Node) -> Iterator[Fact]:
-        for family in (AF_INET, AF_INET6):
-            for route in node.place.socket.dump(codec.route_dump(family), decode.route):
-                device = node.by_index[route.index].name if route.index in node.by_index else None
-                if node.own or (route.protocol == PROTOCOL and route.index in node.ours):
-                    yield route.fact(node.name, device)
+        for route in node.routes:
+            device = node.by_index[route.index].name if route.index in node.by_index else None
+            if node.own or (route.protocol == PROTOCOL and route.index in node.ours):
+                yield route.fact(node.name, device)
 
     def _note_foreign(self, host: _Node) -> None:
         if host.own:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from netlab.facts import Facts, Namespace, Settings
 from netlab.kernel.do import Work
 from netlab.kernel.places import Places
 from netlab.kernel.read import Reader
+from netlab.names import HOST
 from netlab.plan.steps import Reading, Scope, Step
 
 
@@ -21,6 +23,19 @@ class RealKernel:
     def read(self, scope: Scope) -> Reading:
         """Read the lab's namespaces; raises OSError where the kernel refuses."""
         return Reader(self._places, scope).read()
+
+    def prepare(self, want: Facts, have: Facts) -> None:
+        """Begin in the background what an apply will need, whatever the order: the namespaces that are not there.
+
+        Nothing can be seen of it: without `do` they vanish.
+        """
+        newborn = [
+            fact.node
+            for key, fact in want.items()
+            if isinstance(fact, Namespace) and key not in have and fact.node != HOST
+        ]
+        settings = {f.node: f.values for key, f in want.items() if isinstance(f, Settings) and key not in have}
+        self._places.expect(newborn, settings)
 
     def do(self, steps: Sequence[Step]) -> None:
         """Do steps; raises StepRefused."""

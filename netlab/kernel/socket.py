@@ -10,7 +10,7 @@ import errno
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from netlab.kernel import codec
 from netlab.kernel.codec import HEAD, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, Message
@@ -100,33 +100,58 @@ class RouteSocket:
 
     def dump(self, message: Message, decode: Callable[[bytes, int, int], T | None]) -> list[T]:
         """Ask for everything of a sort and decode each answer; asks again if it changed while being read."""
-        kind, flags, body = message
-        for _ in range(16):
-            sequence = self._sequence
-            self._sequence += 1
-            self._socket.send(HEAD.pack(16 + len(body), kind, flags, sequence, 0) + body)
-            found = self._collect(sequence, decode)
-            if found is not None:
-                return found
+        return self.dumps([(message, decode)])[0]
+
+    def dumps(self, questions: Sequence[tuple[Message, Callable[[bytes, int, int], Any]]]) -> list[list[Any]]:
+        """Ask several such questions in one system call; what the kernel was too busy for is asked again.
+
+        The kernel answers a dump that fits one buffer before it looks at the next request; while a longer one waits to
+        be fetched, it refuses others with EBUSY (net/netlink/af_netlink.c, __netlink_dump_start).
+        """
+        found: list[list[Any] | None] = [None] * len(questions)
+        for _ in range(16 * len(questions)):
+            left = [i for i, answer in enumerate(found) if answer is None]
+            if not left:
+                return [answer or [] for answer in found]
+            self._ask([questions[i] for i in left], left, found)
         raise OSError(errno.EAGAIN, "the kernel's tables change faster than they can be read")
 
-    def _collect(self, sequence: int, decode: Callable[[bytes, int, int], T | None]) -> list[T] | None:
-        found: list[T] = []
-        interrupted = False
-        while True:
+    def _ask(
+        self,
+        questions: Sequence[tuple[Message, Callable[[bytes, int, int], Any]]],
+        places: Sequence[int],
+        found: list[list[Any] | None],
+    ) -> None:
+        first = self._sequence
+        self._sequence += len(questions)
+        self._socket.send(
+            b"".join(
+                HEAD.pack(16 + len(body), kind, flags, first + i, 0) + body
+                for i, ((kind, flags, body), _) in enumerate(questions)
+            )
+        )
+        partial: list[list[Any]] = [[] for _ in questions]
+        spoilt: set[int] = set()
+        open_ = len(questions)
+        while open_:
             raw = self._socket.recv(_RECEIVE)
             for kind, flags, number, start, end in codec.messages(raw):
-                if number != sequence:
+                index = number - first
+                if not 0 <= index < len(questions):
                     continue
-                interrupted = interrupted or bool(flags & _NLM_F_DUMP_INTR)
+                if flags & _NLM_F_DUMP_INTR:
+                    spoilt.add(index)
                 if kind == NLMSG_DONE:
-                    return None if interrupted else found
-                if kind == NLMSG_ERROR:
+                    open_ -= 1
+                    if index not in spoilt:
+                        found[places[index]] = partial[index]
+                elif kind == NLMSG_ERROR:
+                    open_ -= 1
                     failed = -struct.unpack_from("=i", raw, start)[0]
-                    raise OSError(failed, "netlink dump")
-                value = decode(raw, start, end)
-                if value is not None:
-                    found.append(value)
+                    if failed != errno.EBUSY:
+                        raise OSError(failed, "netlink dump")
+                elif (value := questions[index][1](raw, start, end)) is not None:
+                    partial[index].append(value)
 
 
 def _words(raw: bytes, flags: int, start: int, end: int) -> str:

@@ -27,7 +27,7 @@ def tear_down(lab: str) -> Removed:
     """Delete every namespace and every device of the host that bears the lab's mark; raises OSError."""
     places = Places(lab, machine=True)
     try:
-        ours, _ = places.find(None)
+        ours = {place.node for place in places.listed() if mark_of(place) == (lab, place.node)}
         host = places.get(HOST)
         devices = _marked_devices(host, lab)
         places.delete(sorted(ours))

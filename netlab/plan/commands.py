@@ -3,7 +3,7 @@
 Run on an empty machine they make what the facts say, with netlab's marks, so that netlab takes it for its own:
 
     a node               a namespace LAB-NODE in `ip netns`, and `netlab:LAB/NODE` as the alias of its `lo`
-    the machine's device made in group 28268, with the alias `netlab:LAB/host/DEVICE`; inside nodes no device needs a mark
+    the machine's device made in group 28268, with the alias `netlab:LAB/host/DEVICE`; a node's own needs no mark
     a route              protocol 110
     a program            NETLAB_PROGRAM and NETLAB_COMMAND in its environment
 
@@ -39,8 +39,8 @@ from netlab.plan.steps import Action, Step
 
 #: The interface group that netlab's devices on a real machine are made in: the kernel takes it at creation.
 GROUP = 28268
-#: What a device has when nobody says otherwise (include/uapi/linux/if_ether.h ETH_DATA_LEN).
-_MTU = 1500
+#: The least that an Ethernet device takes (include/uapi/linux/if_ether.h ETH_MIN_MTU).
+_LEAST_MTU = 68
 #: IP6_RT_PRIO_USER (include/net/ip6_fib.h): what metric 0 is in IPv6.
 _IPV6_METRIC = 1024
 
@@ -64,8 +64,7 @@ def commands(steps: Sequence[Step], lab: str, *, sandboxed: bool) -> tuple[str, 
     >>> made = [Step(Action.CREATE, Namespace("ns0")), Step(Action.CREATE, Address("ns0", "eth0", "10.0.0.1/24"))]
     >>> print("\n".join(commands(made, "demo", sandboxed=False)))
     ip netns add demo-ns0
-    ip -n demo-ns0 link set dev lo alias netlab:demo/ns0
-    ip -n demo-ns0 link set dev lo up
+    ip -n demo-ns0 link set dev lo alias netlab:demo/ns0 up
     ip -n demo-ns0 address add 10.0.0.1/24 dev eth0
     """
     writer = _Writer(lab, sandboxed)
@@ -73,13 +72,10 @@ def commands(steps: Sequence[Step], lab: str, *, sandboxed: bool) -> tuple[str, 
 
 
 class _Writer:
-    """The commands of one plan; remembers MTUs, since a new bridge follows its ports' until its own is changed."""
+    """The commands of one plan."""
 
     def __init__(self, lab: str, sandboxed: bool) -> None:
         self._lab, self._sandboxed = lab, sandboxed
-        self._mtus: dict[tuple[str, str], int | None] = {}
-        #: New bridges whose MTU the kernel still lowers and raises to that of their ports.
-        self._adjusted: set[tuple[str, str]] = set()
 
     def lines(self, step: Step) -> Iterator[str]:
         """Give the commands of one step."""
@@ -124,36 +120,35 @@ class _Writer:
         if step.action is Action.DELETE:
             yield f"ip netns delete {registered}" if node != HOST else "# the sandbox ends, and its host with it"
             return
-        if step.action is Action.CREATE:
-            if node != HOST:
-                yield f"ip netns add {registered}"
-            yield self._ip(node, "link", "set", "dev", "lo", "alias", mark(self._lab, node))
-        if fact.up or step.action is Action.UPDATE:
+        if step.action is Action.UPDATE:
             yield self._ip(node, "link", "set", "dev", "lo", "up" if fact.up else "down")
+            return
+        if node != HOST:
+            yield f"ip netns add {registered}"
+        up = ["up"] if fact.up else []
+        yield self._ip(node, "link", "set", "dev", "lo", "alias", mark(self._lab, node), *up)
 
     def _born(self, link: Bridge | End) -> list[str]:
         """Give the words that say what a device is made with."""
         group = ["group", str(GROUP)] if self._is_machine(link.node) else []
         return ["name", link.name, *group, *(["address", link.mac] if link.mac else [])]
 
-    def _finished(self, link: Bridge | End) -> Iterator[str]:
-        """Give the commands that mark a new device where it needs it, and set it up."""
-        if self._is_machine(link.node):
-            yield self._ip(link.node, "link", "set", "dev", link.name, "alias", mark(self._lab, f"{HOST}/{link.name}"))
-        if link.up:
-            yield self._ip(link.node, "link", "set", "dev", link.name, "up")
+    def _finished(self, link: Bridge | End, *words: str) -> Iterator[str]:
+        """Give the command that marks a new device where it needs it, and sets it up."""
+        alias = ["alias", mark(self._lab, f"{HOST}/{link.name}")] if self._is_machine(link.node) else []
+        found = [*alias, *words, *(["up"] if link.up else [])]
+        if found:
+            yield self._ip(link.node, "link", "set", "dev", link.name, *found)
 
     def _changed(self, link: Bridge | End, fields: Iterable[str]) -> Iterator[str]:
         words = {"mac": ["address", str(link.mac)], "mtu": ["mtu", str(link.mtu)], "up": ["up" if link.up else "down"]}
-        for field in ("mac", "mtu", "up"):
-            if field in fields:
-                yield self._ip(link.node, "link", "set", "dev", link.name, *words[field])
+        found = [word for field in words if field in fields for word in words[field]]
+        if found:
+            yield self._ip(link.node, "link", "set", "dev", link.name, *found)
 
     def _bridge(self, step: Step) -> Iterator[str]:
         fact = step.fact
         assert isinstance(fact, Bridge)
-        place = (fact.node, fact.name)
-        self._mtus[place] = fact.mtu
         if step.action is Action.DELETE:
             yield self._ip(fact.node, "link", "delete", "dev", fact.name)
         elif step.action is Action.UPDATE:
@@ -167,21 +162,18 @@ class _Writer:
                 yield self._ip(fact.node, "link", "set", "dev", fact.name, "type", "bridge", *options)
             yield from self._changed(fact, fields)
         else:
+            # A bridge keeps an MTU that it was changed to; one that it was born with follows its ports' (br_if.c
+            # br_mtu_auto_adjust). So it is born with another.
+            born = [] if fact.mtu is None else ["mtu", str(fact.mtu - 1 if fact.mtu > _LEAST_MTU else fact.mtu + 1)]
             options = _bridge_options(fact, _BRIDGE_OPTIONS)
-            yield self._ip(fact.node, "link", "add", *self._born(fact), "type", "bridge", *options)
-            if fact.mtu is not None and fact.mtu != _MTU:
-                yield from self._changed(fact, {"mtu"})
-            elif fact.mtu is not None:
-                self._adjusted.add(place)
-            yield from self._finished(fact)
+            yield self._ip(fact.node, "link", "add", *self._born(fact), *born, "type", "bridge", *options)
+            yield from self._finished(fact, *_mtu(fact))
 
     def _veth(self, step: Step) -> Iterator[str]:
         fact = step.fact
         assert isinstance(fact, Veth)
         # From the host's side, as a node has no name for the host's namespace.
         near, far = (fact.b, fact.a) if fact.b.node == HOST else (fact.a, fact.b)
-        for end in (near, far):
-            self._mtus[end.node, end.name] = end.mtu
         if step.action is Action.DELETE:
             yield self._ip(near.node, "link", "delete", "dev", near.name)
         elif step.action is Action.UPDATE:
@@ -209,7 +201,6 @@ class _Writer:
         fields = _fields(step)
         if step.action is Action.CREATE or "bridge" in fields:
             yield self._ip(fact.node, "link", "set", "dev", fact.device, "master", fact.bridge)
-            yield from self._pinned(fact)
             # A port is born anew in another bridge, so whatever is not as it is born is said again.
             usual = {**_PORT_SWITCHES, "cost": None, "priority": None}
             fields = {name for name, value in usual.items() if getattr(fact, name) != value}
@@ -217,13 +208,6 @@ class _Writer:
         words += [word for name in ("cost", "priority") if name in fields for word in (name, str(getattr(fact, name)))]
         if words:
             yield self._tool("bridge", fact.node, "link", "set", "dev", fact.device, *words)
-
-    def _pinned(self, port: Port) -> Iterator[str]:
-        """Put a new bridge's MTU right where a port has just changed it, which also keeps it so (br_mtu_auto_adjust)."""
-        place = (port.node, port.bridge)
-        if place in self._adjusted and self._mtus.get((port.node, port.device)) != self._mtus[place]:
-            self._adjusted.discard(place)
-            yield self._ip(port.node, "link", "set", "dev", port.bridge, "mtu", str(self._mtus[place]))
 
     # -- addresses and routes
 
@@ -276,8 +260,9 @@ class _Writer:
             yield self._within(fact.node, "sysctl", "-qew" if optional else "-qw", *words)
         for name in gone:
             # A device's setting goes back to what a new device of its node has.
-            family, leaf = ".".join(name.split(".")[:3]), name.rpartition(".")[2]
-            script = f'sysctl -qw {_sysctl(name, device)}="$(sysctl -n {family}.default.{leaf})"'
+            usual = f"{'.'.join(name.split('.')[:3])}.default.{name.rpartition('.')[2]}"
+            optional = "e" if name.startswith(OPTIONAL_PREFIXES) else ""
+            script = f'sysctl -q{optional}w {_sysctl(name, device)}="$(sysctl -n{optional} {usual})"'
             yield self._within(fact.node, "sh", "-c", script)
 
     def _program(self, step: Step) -> Iterator[str]:
@@ -300,8 +285,8 @@ def _fields(step: Step) -> set[str]:
     return {difference.field for difference in step.differences}
 
 
-def _mtu(end: End) -> list[str]:
-    return [] if end.mtu is None else ["mtu", str(end.mtu)]
+def _mtu(link: Bridge | End) -> list[str]:
+    return [] if link.mtu is None else ["mtu", str(link.mtu)]
 
 
 def _on(value: bool) -> str:

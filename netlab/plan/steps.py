@@ -120,6 +120,10 @@ class Door(Protocol):
         """Read everything of the scope that is there now."""
         ...
 
+    def prepare(self, want: Facts, have: Facts) -> None:
+        """Begin, while the plan is made, what takes long and leaves no trace if `do` is never called."""
+        ...
+
     def do(self, steps: Sequence[Step]) -> None:
         """Do the steps in order; raise StepRefused at the first that fails (later ones may have been done)."""
         ...

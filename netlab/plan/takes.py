@@ -182,7 +182,8 @@ class Present:
             if not self._provided["local", fact.node, _bare(fact)]:
                 yield from (r.key for r in self._that_prefer(fact) if r.table == MAIN_TABLE)
             held = [self.facts[key] for key in self._by_device[fact.node, fact.device]]
-            if not any(isinstance(a, Address) and a.version == 4 for a in held):
+            # `lo` has 127.0.0.1 besides, which is no fact.
+            if fact.device != "lo" and not any(isinstance(a, Address) and a.version == 4 for a in held):
                 yield from (r.key for r in held if isinstance(r, Route) and r.version == 4)
 
     def _that_prefer(self, address: Address) -> list[Route]:

@@ -22,7 +22,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from netlab.facts import Key, Program, facts_of
+from netlab.facts import Facts, Key, Program, facts_of
 from netlab.names import HOST
 from netlab.namespaces import is_namespace, namespace_inode, namespace_path, open_namespace, own_namespace
 from netlab.namespaces.detaching import become, close_descriptors, forget_signals, silence_streams
@@ -178,6 +178,9 @@ class ProgramDoor:
             key: {"pid": one.process.pid, "log": one.log} for key, one in found.items()
         }
         return Reading(facts_of(one.program for _, one in sorted(found.items())), observed=observed)
+
+    def prepare(self, want: Facts, have: Facts) -> None:
+        """Do nothing: a program is started in no time."""
 
     def do(self, steps: Sequence[Step]) -> None:
         """Start and end programs in order; those that end together share one wait."""

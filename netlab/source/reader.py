@@ -28,6 +28,8 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+# Escapes in double quotes can make what no name, command or datagram can carry.
+_UNSPEAKABLE = re.compile("[\0\ud800-\udfff]")
 _BARE_RANGE = re.compile(r"[{\[,].*[A-Za-z0-9_.-]\{[0-9]+\.\.")
 # Longer numbers mean nothing in a topology, and Python refuses to read them.
 _LONGEST_NUMBER = 40
@@ -203,6 +205,10 @@ class Reader:
         node = _place(event)
         self._refuse_tag(event, node)
         text = event.value
+        if wrong := _UNSPEAKABLE.search(text):
+            raise self._fail(
+                "character", f"the character U+{ord(wrong[0]):04X} may not stand in a text", node, "remove it"
+            )
         if event.style is not None or event.tag is not None:
             node.value = text
             return node

@@ -63,7 +63,7 @@ class Record:
             "allocated": [[node, device, address] for (node, device), address in sorted(self.allocated.items())],
             "initial": {node: dict(values) for node, values in sorted(self.initial.items())},
             "confirm": None if self.confirm is None else dict(self.confirm),
-            "facts": [dict(value) for value in self.facts],
+            "facts": list(self.facts),
         }
 
 

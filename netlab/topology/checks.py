@@ -97,8 +97,8 @@ class _Resolver:
     def _node(self, name: str, key: str) -> NodeDraft | None:
         node = self.draft.nodes.get(name)
         if node is None:
-            near = nearest(name, list(self.draft.nodes))
-            fix = f"write {near}" if near else f"nodes: {', '.join(list(self.draft.nodes)[:8])}"
+            near = self.draft.nearest_node(name)
+            fix = f"write {near}" if near else self.draft.some_nodes()
             self.draft.tell("unknown-node", f"there is no node {quote(name)}", self._at(key), fix)
         return node
 
@@ -148,11 +148,10 @@ class _Resolver:
         return (found.version, found.value) if found is not None else None
 
     def _tell_unknown(self, base: str) -> None:
-        nodes = self.draft.nodes
-        owner = next((node.name for node in nodes.values() if base in node.devices), None)
-        near = nearest(base, list(nodes))
+        owner = next((node.name for node in self.draft.nodes.values() if base in node.devices), None)
+        near = self.draft.nearest_node(base)
         fix = f'write "{owner}:{base}"' if owner and base != "lo" else f"write {near}" if near else None
-        fix = fix or f"nodes: {', '.join(list(nodes)[:8])}"
+        fix = fix or self.draft.some_nodes()
         what = f"there is no node {quote(base)}, and it is no address"
         self.draft.tell("unknown-node", what, self._at("to"), fix)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from typing import Literal
 
 from netlab.errors import Problem, Severity, Span
@@ -16,6 +17,10 @@ from netlab.kinds.device import DeviceSection
 from netlab.source import Document, Path
 from netlab.topology.ip import Ip
 from netlab.topology.spec import NodeSection, Topology
+
+#: How many names a problem's fix lists, and how many an unknown name is compared with.
+_SHOWN = 8
+_COMPARED = 2000
 
 
 @dataclass(slots=True, eq=False)
@@ -89,6 +94,7 @@ class Draft:
         self.taken: dict[Device, set[int]] = {}
         self.problems: list[Problem] = []
         self._told: set[tuple[str, Path, bool]] = set()
+        self._nearest: dict[tuple[str, str | None], str | None] = {}
         self._spans: dict[tuple[Path, bool], Span] = {}
 
     def tell(
@@ -121,16 +127,27 @@ class Draft:
         span = self.span(path, key)
         return f"{span.line}:{span.column}"
 
+    def nearest_node(self, name: str, without: str | None = None) -> str | None:
+        """Give the node whose name is nearest to one that no node has; each name is looked up once."""
+        key = (name, without)
+        if key not in self._nearest:
+            self._nearest[key] = nearest(name, [one for one in self.nodes if one != without])
+        return self._nearest[key]
+
+    def some_nodes(self) -> str:
+        """Name the first few nodes, for a problem's fix."""
+        return "nodes: " + ", ".join(islice(self.nodes, _SHOWN))
+
     def sorted_problems(self) -> list[Problem]:
         """Give the problems in file order."""
         return sorted(self.problems, key=lambda p: (p.span.line, p.span.column) if p.span else (0, 0))
 
 
 def nearest(name: str, known: list[str]) -> str | None:
-    """Give the known name that is nearest to one that is not, or None.
+    """Give the known name that is nearest to one that is not, or None; of very many, only the first are compared.
 
     >>> nearest("br00", ["br0", "lan"])
     'br0'
     """
-    found = get_close_matches(name, known, 1, 0.6)
+    found = get_close_matches(name, known[:_COMPARED], 1, 0.6)
     return found[0] if found else None

@@ -106,7 +106,8 @@ class _Router:
             return found
         other = self.draft.nodes.get(text)
         if other is None:
-            near = nearest(text, list(self.draft.nodes))
+            bare = text.partition("/")[0]
+            near = bare if literal(bare) else self.draft.nearest_node(text, without=self.node.name)
             what = f"{quote(text)} is neither an address nor a node"
             self.draft.tell("gateway", what, path, f"write {near}" if near else "write an address: 10.0.0.254")
             return None

@@ -60,39 +60,41 @@ def split_reference(text: str) -> tuple[str | None, str]:
 
 
 class _Bridges:
-    """Finds the bridge that a text names; each text is looked up, and complained about, once."""
+    """Finds the bridge that a text names; each text is looked up once, found or not."""
 
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.found: dict[str, Device | None] = {}
+        self.faults: dict[str, tuple[str, str, str | None]] = {}
 
-    def find(self, text: str, node: str, path: Path) -> Device | None:
-        if text in self.found and self.found[text] is not None:
-            return self.found[text]
-        where, name = split_reference(text)
-        holder = self.draft.nodes.get(where or names.HOST)
-        device = holder.devices.get(name) if holder is not None else None
-        bridge = device if device is not None and device.kind == "bridge" else None
-        self.found[text] = bridge
-        if bridge is None:
-            self._complain(text, node, path, where, name)
-        return bridge
+    def find(self, text: str, path: Path) -> Device | None:
+        """Give the bridge, or tell that there is none."""
+        if text not in self.found:
+            where, name = split_reference(text)
+            holder = self.draft.nodes.get(where or names.HOST)
+            device = holder.devices.get(name) if holder is not None else None
+            self.found[text] = device if device is not None and device.kind == "bridge" else None
+            if self.found[text] is None:
+                self.faults[text] = self._fault(where, name)
+        if text in self.faults:
+            code, what, fix = self.faults[text]
+            self.draft.tell(code, what, path, fix)
+        return self.found[text]
 
-    def _complain(self, text: str, node: str, path: Path, where: str | None, name: str) -> None:
+    def _fault(self, where: str | None, name: str) -> tuple[str, str, str | None]:
+        """Say what is wrong with a reference: code, words and fix."""
         nodes = self.draft.nodes
         if where is not None and where not in nodes:
-            near = nearest(where, list(nodes))
+            near = self.draft.nearest_node(where)
             fix = f"write {near}:{name}" if near else None
-            self.draft.tell("unknown-node", f"there is no node {quote(where)}", path, fix)
-            return
+            return "unknown-node", f"there is no node {quote(where)}", fix
         holder = nodes[where or names.HOST]
-        known = [device.name for device in holder.devices.values() if device.kind == "bridge"]
-        owners = [other.name for other in nodes.values() if name in other.devices and other.name != holder.name]
-        owners = [o for o in owners if nodes[o].devices[name].kind == "bridge"]
+        known = _bridges_of(holder)
+        owner = next((one.name for one in nodes.values() if one is not holder and name in _bridges_of(one)), None)
         if near := nearest(name, known):
             fix = f"write {near if where is None else f'{where}:{near}'}"
-        elif owners:
-            fix = f'write "{node if node in owners else owners[0]}:{name}", the bridge inside that node'
+        elif owner is not None:
+            fix = f'write "{owner}:{name}", the bridge inside that node'
         elif where is None and name in nodes:
             fix = f'{name} is a node; for a direct cable write interfaces: {{eth0: {{peer: "{name}:eth0"}}}}'
         elif known:
@@ -100,7 +102,11 @@ class _Bridges:
         else:
             fix = f"add bridges: {{{name}: 10.0.0.0/24}}" if not names.fault_of_device(name) else None
         inside = "" if where is None else f" in {where}"
-        self.draft.tell("unknown-bridge", f"there is no bridge {quote(name)}{inside}", path, fix)
+        return "unknown-bridge", f"there is no bridge {quote(name)}{inside}", fix
+
+
+def _bridges_of(node: NodeDraft) -> list[str]:
+    return [device.name for device in node.devices.values() if device.kind == "bridge"]
 
 
 def _pair(draft: Draft, bridges: _Bridges, node: NodeDraft, pair: tuple[EndSection, ...], path: Path) -> None:
@@ -111,7 +117,7 @@ def _pair(draft: Draft, bridges: _Bridges, node: NodeDraft, pair: tuple[EndSecti
         bridge = None
         where = section.netns or node.name
         if section.bridge is not None:
-            bridge = bridges.find(section.bridge, node.name, (*at, "bridge"))
+            bridge = bridges.find(section.bridge, (*at, "bridge"))
             if bridge is None:
                 _doubt(draft, node, pair)
                 return
@@ -121,7 +127,7 @@ def _pair(draft: Draft, bridges: _Bridges, node: NodeDraft, pair: tuple[EndSecti
                 return
             where = bridge.node
         if where not in draft.nodes:
-            near = nearest(where, list(draft.nodes))
+            near = draft.nearest_node(where)
             fix = f"write {near}" if near else f"add {where} to netns"
             draft.tell("unknown-node", f"there is no node {quote(where)}", (*at, "netns"), fix)
             _doubt(draft, node, pair)
@@ -204,7 +210,7 @@ class _Cables:
     def _on_bridge(
         self, node: NodeDraft, name: str, text: str, section: InterfaceSection | None, path: Path, at: Path
     ) -> None:
-        bridge = self.bridges.find(text, node.name, at)
+        bridge = self.bridges.find(text, at)
         if bridge is None:
             self._lonely(node, name, section, path)
             return
@@ -261,7 +267,7 @@ class _Cables:
             fix = f'write "{text}:eth0"' if near else "write NODE:DEVICE"
             self.draft.tell("peer", f"the peer {quote(text)} names no device", path, fix)
         elif where not in nodes:
-            found = nearest(where, list(nodes))
+            found = self.draft.nearest_node(where)
             fix = f'write "{found}:{other}"' if found else f"add {where} to netns"
             self.draft.tell("unknown-node", f"there is no node {quote(where)}", path, fix)
         elif wrong := names.fault_of_device(other):

@@ -186,6 +186,15 @@ def test_pip_that_fails_shows_its_words_and_runs_nothing(checkout: Checkout) -> 
     assert "could not be installed" in err
 
 
+def test_pip_that_fails_costs_nobody_the_environment(checkout: Checkout) -> None:
+    checkout.set("pip-fails")
+    checkout.run()
+    (checkout.root / ".venv/own").touch()
+    (checkout.toggles / "pip-fails").unlink()
+    assert checkout.run("x")[:2] == (0, "netlab ran: x\n")
+    assert (checkout.root / ".venv/own").exists()
+
+
 def test_an_old_python_is_named_with_what_to_type(checkout: Checkout) -> None:
     checkout.set("old")
     status, out, err = checkout.run()

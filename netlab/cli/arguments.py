@@ -1,0 +1,110 @@
+"""What commands name on their line (FILE, LAB, [LAB/]NODE), and what completes it on TAB.
+
+Completion asks the store of the labs that are up; whatever goes wrong there completes nothing and says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from netlab.app.results import LabStatus
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def file_argument(*, required: bool = True) -> Callable[[F], F]:
+    return click.argument("file", metavar="FILE" if required else "[FILE]", required=required, shell_complete=_files)
+
+
+def lab_argument(*, required: bool = False) -> Callable[[F], F]:
+    return click.argument("lab", metavar="LAB" if required else "[LAB]", required=required, shell_complete=_labs)
+
+
+def target_argument() -> Callable[[F], F]:
+    return click.argument("target", metavar="[LAB|FILE]", required=False, shell_complete=_targets)
+
+
+def place_argument(*, device: bool = False) -> Callable[[F], F]:
+    if device:
+        return click.argument("place", metavar="[LAB/]NODE:DEV", shell_complete=_devices)
+    return click.argument("place", metavar="[LAB/]NODE", shell_complete=_nodes)
+
+
+def sandbox_option() -> Callable[[F], F]:
+    return click.option(
+        "--sandbox/--no-sandbox",
+        default=None,
+        help="Whether the lab's host is a namespace of its own rather than this machine.  "
+        "[default: as the file says; always without root]",
+    )
+
+
+def wait_option() -> Callable[[F], F]:
+    return click.option(
+        "--wait",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0),
+        default=10.0,
+        show_default=True,
+        help="How long to wait for another netlab that is at work on the lab.",
+    )
+
+
+def _files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _labs(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _beginning(incomplete, [status.lab for status in _status()])
+
+
+def _targets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [*_labs(context, parameter, incomplete), *_files(context, parameter, incomplete)]
+
+
+def _nodes(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return _beginning(incomplete, [f"{before}{node}" for before, node, _ in _places(incomplete)])
+
+
+def _devices(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    found = [
+        f"{before}{node}:{device}" for before, node, devices in _places(incomplete) for device in (*devices, "any")
+    ]
+    return _beginning(incomplete, found)
+
+
+def _beginning(incomplete: str, words: list[str]) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+def _places(incomplete: str) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Give (`LAB/` or nothing, node, its devices) of the only lab, or of the one that the word begins with."""
+    labs = [status.lab for status in _status()]
+    lab, slash, _ = incomplete.partition("/")
+    if not slash and len(labs) != 1:
+        return [(f"{name}/", "", ()) for name in labs]
+    before = f"{lab}/" if slash else ""
+    return [
+        (before, node.name, tuple(device.name for device in node.devices))
+        for status in _status(lab if slash else labs[0])
+        for node in status.nodes
+    ]
+
+
+def _status(lab: str | None = None) -> tuple[LabStatus, ...]:
+    try:
+        from netlab import app
+
+        return app.status(lab)
+    except Exception:
+        return ()  # a TAB is no place for an error

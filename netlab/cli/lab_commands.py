@@ -1,0 +1,129 @@
+"""Commands that change what is there: apply, confirm, destroy."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from netlab.cli.arguments import file_argument, lab_argument, sandbox_option, target_argument, wait_option
+from netlab.cli.call import Call
+from netlab.cli.progress import progress
+from netlab.cli.verb import verb
+
+if TYPE_CHECKING:
+    from netlab.app.results import Applied
+
+
+@verb(
+    "apply",
+    kind="apply",
+    examples=[
+        "netlab apply bridge3.yml",
+        "netlab apply --sandbox bridge3.yml         # in namespaces of its own: this machine is not touched",
+        "netlab apply --confirm 60 bridge3.yml      # undone after a minute unless: netlab confirm bridge3",
+    ],
+)
+@file_argument()
+@sandbox_option()
+@click.option(
+    "--on-error",
+    type=click.Choice(("undo", "keep")),
+    default="undo",
+    show_default=True,
+    help="When a step fails: undo all to the state before, or keep what was done, to look at.",
+)
+@click.option(
+    "--confirm",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Undo it after so many seconds, unless `netlab confirm LAB` comes first.",
+)
+@wait_option()
+def apply_command(
+    call: Call,
+    file: str,
+    sandbox: bool | None,
+    on_error: Literal["undo", "keep"],
+    confirm: float | None,
+    wait: float,
+) -> int:
+    """Bring the network to what FILE says. Does not ask: look first with plan.
+
+    A lab that is up already gets the difference only. Whatever fails, all is undone.
+    """
+    from netlab import app
+    from netlab.cli.ending import INTERRUPTED
+
+    with progress(call, f"applying {file}"):
+        done = app.apply(file, sandbox=sandbox, on_error=on_error, confirm=confirm, wait=wait, on_event=call.log)
+    call.lab = done.lab
+    if call.json:
+        call.document(done.to_json(), (*done.problems, *done.warnings))
+    else:
+        _tell(call, done)
+    if done.outcome == "applied":
+        return 0
+    return INTERRUPTED if any(problem.code == "interrupted" for problem in done.problems) else 1
+
+
+def _tell(call: Call, done: Applied) -> None:
+    from netlab.cli import render_lab
+
+    call.warn((*done.problems, *done.warnings))
+    if done.outcome != "applied":
+        call.say(render_lab.failed_apply_text(done))
+        return
+    call.show(render_lab.applied_text(done))
+    call.say(render_lab.next_text(done, time.time()))
+
+
+@verb("confirm", kind="confirm", examples=["netlab confirm bridge3"])
+@lab_argument(required=True)
+def confirm_command(call: Call, lab: str) -> None:
+    """Keep what `apply --confirm` made."""
+    from netlab import app
+
+    call.lab = lab
+    app.confirm(lab)
+    if call.json:
+        call.document({"confirmed": True})
+    else:
+        call.show(f"{click.style(lab, bold=True)}: confirmed, it stays")
+
+
+@verb(
+    "destroy",
+    kind="destroy",
+    examples=["netlab destroy bridge3", "netlab destroy bridge3.yml", "netlab destroy   # the only lab that is up"],
+)
+@target_argument()
+@wait_option()
+def destroy_command(call: Call, target: str | None, wait: float) -> None:
+    """Take a lab away, with everything of it and nothing else. It needs no file.
+
+    What is gone already counts as done.
+    """
+    from netlab import app
+
+    name_lab(call, target)
+    with progress(call, f"destroying {target or 'the lab'}"):
+        started = time.monotonic()
+        found = app.destroy(target, wait=wait)
+        seconds = time.monotonic() - started
+    call.lab = found.lab
+    if call.json:
+        call.document(found.to_json())
+        return
+    from netlab.cli import render_lab
+
+    call.show(render_lab.destroyed_text(found, seconds))
+    for note in found.notes:
+        call.say(f"{click.style('note:', fg='yellow')} {note}")
+
+
+def name_lab(call: Call, target: str | None) -> None:
+    """Take the lab's name from an argument that is no file, for the document of a run that fails."""
+    if target is not None and "/" not in target and not target.endswith((".yml", ".yaml")):
+        call.lab = target
