@@ -1,6 +1,7 @@
 """The command line: arguments become one call of netlab.app, and its result becomes words or one JSON document.
 
-    main       the group of commands, and the entry point
+    main       the entry point
+    commands   the group of all commands
     verb       what every command has: --json, --verbose, --color, examples in its help
     call       one run of netlab: where its results and its talk go
     ending     how a run that fails ends: words or a document, and the exit code

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from netlab.errors import Problem
 
 
+def nearby(path: str) -> str:
+    """Give a path as one would type it here: relative, where it is below the working directory."""
+    here = os.path.join(os.getcwd(), "")
+    return path.removeprefix(here) or path
+
+
 @dataclass(slots=True)
 class Call:
     """What is known of this run so far; the one value that changes while a command is being read and done."""

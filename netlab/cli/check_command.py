@@ -47,6 +47,8 @@ def check_command(call: Call, target: str | None, live: bool, junit: str | None)
     else:
         call.show(checked_text(found))
         call.warn(found.warnings)
+        if not found.ok:
+            call.say(click.style(f"  next: netlab drift {found.lab} tells whether it still is as applied", dim=True))
     return 0 if found.ok else CHECKS_FAILED
 
 

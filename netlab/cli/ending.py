@@ -58,11 +58,13 @@ def _explained(error: Exception) -> tuple[tuple[Problem, ...], int, str]:
     if isinstance(error, NetlabError):
         return error.problems(), error.exit_code, ""
     if isinstance(error, click.ClickException):
+        what, _, fix = error.format_message().partition("\n  fix: ")
         context = getattr(error, "ctx", None)
-        usage = context.get_usage().replace("Usage:", "usage:", 1) if context is not None else ""
-        fix = f"{context.command_path} --help" if context is not None else None
-        what, _, better = error.format_message().partition("\n  fix: ")
-        return (Problem("usage", what, fix=better or fix),), error.exit_code, usage
+        if context is None or fix:
+            return (Problem("usage", what, fix=fix or None),), error.exit_code, ""
+        value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
+        usage = "" if value else context.get_usage().replace("Usage:", "usage:", 1)
+        return (Problem("usage", what, fix=f"{context.command_path} --help"),), error.exit_code, usage
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         return (Problem("oserror", f"{where}{error.strerror or error}"),), 1, ""

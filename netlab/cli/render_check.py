@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from click import style
 
+from netlab.cli.call import nearby
 from netlab.cli.render_lab import seconds_text
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def verdict_text(verdict: Verdict) -> str:
         ("sent", verdict.sent),
         ("came back", verdict.received),
         ("look at", verdict.hint),
-        ("asked in", str(check.span)),
+        ("asked in", nearby(str(check.span))),
     ]
     return "\n".join([head, *(f"    {style(name.ljust(9), dim=True)}  {words}" for name, words in said if words)])
 

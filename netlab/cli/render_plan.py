@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from click import style
 
+from netlab.cli.call import nearby
 from netlab.errors import Span
 from netlab.facts import Fact, Key
 from netlab.names import HOST
@@ -57,8 +58,8 @@ def counts_text(changes: Sequence[Change]) -> str:
 
 
 def changes_lines(changes: Sequence[Change], origin: Mapping[Key, Span], every_field: bool = False) -> Iterator[str]:
-    """Give changes as lines, by node in the order in which nodes first come."""
-    by_node: dict[str, list[Change]] = {}
+    """Give changes as lines, by node: the host, then the others as they come."""
+    by_node: dict[str, list[Change]] = {HOST: []} if any(node_of(change.fact) == HOST for change in changes) else {}
     for change in changes:
         by_node.setdefault(node_of(change.fact), []).append(change)
     width = min(WIDEST, max(len(change.fact.label()) for change in changes))
@@ -77,7 +78,7 @@ def node_of(fact: Fact) -> str:
 def _change_lines(change: Change, span: Span | None, width: int, every_field: bool) -> Iterator[str]:
     hue = HUES[change.action]
     label = change.fact.label()
-    place = "  " + style(f"{span.file}:{span.line}", dim=True) if span is not None else ""
+    place = "  " + style(f"{nearby(span.file)}:{span.line}", dim=True) if span is not None else ""
     yield f"  {style(change.action.glyph, fg=hue)} {label.ljust(width) if place else label}{place}"
     for difference in change.differences:
         before, after = shown(difference.before), shown(difference.after)

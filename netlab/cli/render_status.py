@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from click import style
 
+from netlab.cli.call import nearby
 from netlab.cli.tables import Cell, table
+from netlab.names import HOST
 
 if TYPE_CHECKING:
     from netlab.app.results import DeviceState, LabStatus, NodeState
@@ -20,7 +22,7 @@ def labs_text(labs: Sequence[LabStatus], now: float, *, rich: bool) -> str:
     """Turn labs into a table, a line for each."""
     header = ("LAB", "STATE", "WHERE", "NODES", "AGE", "FILE")
     rows: list[list[Cell]] = [
-        [lab.lab, (lab.state, HUES[lab.state]), _where(lab), str(lab.node_count), _age(lab, now), lab.file or "-"]
+        [lab.lab, (lab.state, HUES[lab.state]), _where(lab), str(lab.node_count), _age(lab, now), _file(lab)]
         for lab in labs
     ]
     return table(header, rows, rich=rich)
@@ -31,15 +33,16 @@ def lab_text(lab: LabStatus, now: float, *, rich: bool) -> str:
     lines = [
         f"{style(lab.lab, bold=True)}: {style(lab.state, fg=HUES[lab.state])}",
         f"  where    {_where(lab)}{f', held by process {lab.holder}' if lab.holder else ''}",
-        f"  file     {lab.file or '-'}",
+        f"  file     {_file(lab)}",
     ]
     if lab.applied_at is not None:
         when = datetime.fromtimestamp(lab.applied_at, UTC).astimezone().isoformat(" ", "seconds")
         lines.append(f"  applied  {when}, {_age(lab, now)} ago")
-    rows = [row for node in lab.nodes for row in _node_rows(node)]
+    nodes = sorted(lab.nodes, key=lambda node: node.name != HOST)
+    rows = [row for node in nodes for row in _node_rows(node)]
     if rows:
         lines += ["", table(("NODE", "DEVICE", "ADDRESSES", "LINK", "GATEWAY"), rows, rich=rich)]
-    programs = [f"  {node.name}: {command}" for node in lab.nodes for command in node.programs]
+    programs = [f"  {node.name}: {command}" for node in nodes for command in node.programs]
     if programs:
         lines += ["", style("programs", bold=True), *programs]
     return "\n".join(lines)
@@ -72,6 +75,10 @@ def _where(lab: LabStatus) -> str:
     return "sandbox" if lab.sandboxed else "machine"
 
 
+def _file(lab: LabStatus) -> str:
+    return "-" if lab.file is None else nearby(lab.file)
+
+
 def _age(lab: LabStatus, now: float) -> str:
     return "-" if lab.applied_at is None else age_text(now - lab.applied_at)
 
@@ -93,7 +100,7 @@ def advice_text(labs: Sequence[LabStatus], now: float) -> str:
     """Say what to do about labs that are not simply up."""
     found = []
     for lab in labs:
-        again = f"netlab apply {lab.file}" if lab.file else "netlab apply FILE"
+        again = f"netlab apply {nearby(lab.file)}" if lab.file else "netlab apply FILE"
         words = {
             "gone": f"{lab.lab} is gone, its namespaces have ended: {again} makes it again, "
             f"netlab destroy {lab.lab} forgets it",

@@ -35,8 +35,9 @@ def columns(rows: Sequence[Sequence[Cell]], gap: str = "  ") -> str:
 
 
 def _padded(cell: Cell, width: int) -> str:
-    text = _text(cell).ljust(width)
-    return text if isinstance(cell, str) else style(text, fg=cell[1])
+    text = _text(cell)
+    blanks = " " * (width - len(text))
+    return (text if isinstance(cell, str) else style(text, fg=cell[1])) + blanks
 
 
 def _rich(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
@@ -51,4 +52,5 @@ def _rich(header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
     console = Console(force_terminal=True, color_system="standard")
     with console.capture() as captured:
         console.print(drawn)
-    return "\n".join(line.rstrip() for line in captured.get().strip("\n").split("\n"))
+    lines = [line.rstrip() for line in captured.get().split("\n")]
+    return "\n".join(line for line in lines if line)

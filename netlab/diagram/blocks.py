@@ -24,12 +24,13 @@ LONGEST = 44
 
 #: Widths of Helvetica in 1/1000 of the type size (Adobe's font metrics); anything else counts as a wide letter.
 _WIDTHS = {
-    **dict.fromkeys("0123456789abdeghnopqu_L?$#+<=>~", 556),
+    **dict.fromkeys("0123456789abdeghnopqu_L?$#", 556),
     **dict.fromkeys("ckvxyzsJ", 500),
     **dict.fromkeys("ABEKPSVXY&", 667),
     **dict.fromkeys("CDHNRUGOQ", 750),
-    **dict.fromkeys("FTZ", 611),
+    **dict.fromkeys("FTZ+<=>~±−", 611),
     **dict.fromkeys("mMWw%@", 889),
+    **dict.fromkeys("…—", 1000),
     **dict.fromkeys("fIt !,./:;[]\\|'", 280),
     **dict.fromkeys("ijl", 222),
     **dict.fromkeys('r-()`"{}*^', 360),

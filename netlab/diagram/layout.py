@@ -15,13 +15,14 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from netlab.diagram.graph import Graph
 from netlab.diagram.parts import Part, Parts, Wire
 from netlab.diagram.tree import BESIDE, BETWEEN, Side, Tree, Way
 
 #: The page that a drawing should fit, in points; a chain may be wider than that.
-PAGE_WIDTH, PAGE_HEIGHT, CHAIN_WIDTH = 1100, 800, 1500
+PAGE_WIDTH, PAGE_HEIGHT, CHAIN_WIDTH = 1200, 800, 1500
 #: The shape that a drawing should have, width to height; downwards is what people expect, and may be so much off.
 SHAPE, DOWNWARDS = 1.4, 0.4
 #: Neighbours are made equally deep, unless one is more than so many times as deep as another.
@@ -30,7 +31,10 @@ UNLIKE = 1.4
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Room for one device at the edge of a part, `span` points along that edge (0: as much as its text needs)."""
+    """Room for one device at the edge of a part, `span` points along that edge (0: as much as its text needs).
+
+    Without a device it is a gap.
+    """
 
     device: str
     span: int
@@ -129,16 +133,15 @@ class _Layout:
 
     def _place(self, tree: Tree, name: str, depth: tuple[int, int]) -> Place:
         part = self.graph.parts[name]
-        found: dict[Side, list[tuple[int, int, Slot]]] = {"before": [], "after": []}
-        for number, device, other in self.graph.ends.get(name, ()):
-            if device:
-                span = 0
-                if part.kind == "bridge" and other in tree.children[name]:
-                    span = round(tree.room(name, other) / self.graph.near[name][other])
-                found[tree.side(name, other)].append((tree.at[other], number, Slot(device, span)))
-        before, after = (tuple(slot for _, _, slot in sorted(one, key=lambda slot: slot[:2])) for one in found.values())
+        found: dict[Side, list[Slot]] = {"before": [], "after": []}
+        ends = sorted(
+            (tree.at[other], number, device, other) for number, device, other in self.graph.ends.get(name, ())
+        )
+        for other, cables in groupby(ends, key=lambda end: end[3]):
+            devices = [device for _, _, device, _ in cables if device]
+            found[tree.side(name, other)] += _slots(tree, name, other, devices)
         across = 0 if part.kind == "bridge" else tree.own(name)
-        return Place(part, before, after, across, *depth)
+        return Place(part, tuple(found["before"]), tuple(found["after"]), across, *depth)
 
     def _depths(self) -> dict[str, tuple[int, int]]:
         """Make the like of one rank equally deep, in all pieces, so that their names stand in line."""
@@ -162,6 +165,17 @@ class _Layout:
                 deepest = [name for name in before.order if before.rank[name] == max(before.rank.values())]
                 found.append((deepest[len(deepest) // 2], min(tree.order, key=tree.rank.__getitem__)))
         return found
+
+
+def _slots(tree: Tree, name: str, other: str, devices: Sequence[str]) -> list[Slot]:
+    """Give the slots of a part for its cables to another; those of a bridge lie opposite the other's."""
+    if tree.graph.parts[name].kind != "bridge" or not devices:
+        return [Slot(device, 0) for device in devices]
+    if other not in tree.children[name]:
+        facing = name in tree.children[other] and tree.graph.parts[other].kind == "bridge"
+        return [Slot(device, round(tree.extent[name] / len(devices)) if facing else 0) for device in devices]
+    gap = Slot("", round((tree.room(name, other) - tree.extent[other]) / 2))
+    return [gap, *(Slot(device, round(tree.extent[other] / len(devices))) for device in devices), gap]
 
 
 def _across(row: Sequence[Tree]) -> float:

@@ -6,7 +6,6 @@ has a title of its own.
 
 from __future__ import annotations
 
-import html
 import re
 from typing import Literal
 
@@ -18,6 +17,11 @@ FORMATS = ("svg", "png", "pdf", "dot", "mermaid")
 LONGEST = 60
 #: Sharp on a high-resolution screen and in print.
 _DPI = 144
+
+#: The tooltip of the graph, a box or a cable in dot's SVG.
+_TITLE = re.compile(
+    r'class="(graph|node|edge)"[^>]*>\s*<title>[^<]*</title>\s*<g id="a_[^>]*><a xlink:title="([^"]*)"',
+)
 
 
 def render(dot: str, format: Literal["svg", "png", "pdf"]) -> bytes:
@@ -43,12 +47,12 @@ def render(dot: str, format: Literal["svg", "png", "pdf"]) -> bytes:
 
 
 def _accessible(svg: str) -> str:
-    """Give an SVG of dot's a role, a title and a description, from the graph's own title and tooltip."""
-    title = re.search(r"<title>([^<]*)</title>", svg)
-    about = re.search(r'<a xlink:title="([^"]*)"', svg)
-    words = (about or title).group(1) if about or title else "network"  # type: ignore[union-attr]
-    titles = [html.unescape(found) for found in re.findall(r'class="node">\s*<title>([^<]*)</title>', svg)]
-    shown = html.escape(", ".join(titles))
-    head = '<svg role="img" aria-labelledby="netlab-title netlab-desc"'
-    inner = f'<title id="netlab-title">{words}</title>\n<desc id="netlab-desc">Drawn are {shown}.</desc>'
-    return re.sub(r"<svg\b([^>]*)>", lambda found: f"{head}{found.group(1)}>\n{inner}", svg, count=1)
+    """Give an SVG of dot's a role, a title and a description, from the tooltips of the graph, its boxes and cables."""
+    titles = _TITLE.findall(svg)
+    whole = next((words for kind, words in titles if kind == "graph"), "Network")
+    boxes = [words for kind, words in titles if kind == "node"]
+    cables = [words for kind, words in titles if kind == "edge"]
+    about = "; ".join([*boxes, *cables])
+    head = f'<title id="netlab-title">{whole}</title>\n<desc id="netlab-desc">{about}</desc>'
+    opening = '<svg role="img" aria-labelledby="netlab-title netlab-desc"'
+    return re.sub(r"<svg\b([^>]*)>", lambda found: f"{opening}{found.group(1)}>\n{head}", svg, count=1)

@@ -67,6 +67,9 @@ def _slots(place: Place, way: Way, which: Side) -> str:
     align = "" if box or way == "TB" else f' ALIGN="{"LEFT" if outer == "L" else "RIGHT"}"'
     cells = []
     for slot in slots:
+        if not slot.device:
+            cells.append(f'<TD {"WIDTH" if way == "TB" else "HEIGHT"}="{slot.span}"></TD>')
+            continue
         block = blocks[slot.device]
         wide = max(block.width, slot.span if way == "TB" else place.slots)
         high = max(block.height, slot.span if way == "LR" else place.slots)

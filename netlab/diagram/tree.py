@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from netlab.diagram.blocks import Block
+from netlab.diagram.blocks import PADDING, Block
 from netlab.diagram.elements import natural
 from netlab.diagram.graph import Graph
 
@@ -53,7 +53,8 @@ class Tree:
     def own(self, name: str) -> int:
         """Give the size of a part alone, across."""
         slots = max(sum(across(block, self.way) for block in blocks) for blocks in self._written(name).values())
-        return max(across(self.graph.parts[name].middle, self.way), slots) + BORDER
+        part = self.graph.parts[name]
+        return max(across(part.middle, self.way) + (2 * PADDING if part.kind == "bridge" else 0), slots) + BORDER
 
     def depths(self, name: str) -> tuple[int, int]:
         """Give the sizes of a part along: of its deepest slot, and of its middle."""
@@ -92,7 +93,9 @@ class Tree:
             hanging: dict[Side, float] = defaultdict(float)
             for child in self.children[name]:
                 hanging[self.side(name, child)] += self.room(name, child)
-            self.extent[name] = max(self.own(name), max(hanging.values(), default=0) - BESIDE)
+            # A bridge is as long as all that hangs on it with the gaps, of which there is one fewer than neighbours.
+            spare = 0 if self.graph.parts[name].kind == "bridge" else BESIDE
+            self.extent[name] = max(self.own(name), max(hanging.values(), default=0) - spare)
         return self.extent
 
     def _length(self) -> float:

@@ -119,7 +119,7 @@ class Batch:
             entry.run()
         except OSError as error:
             if not self._forgives(entry.step, error.errno or 0):
-                raise StepRefused(entry.step, error.errno or 0, str(error)) from error
+                raise StepRefused(entry.step, error.errno or 0, error.strerror or "") from error
 
     def _send(self, queue: _Queue, piece: list[tuple[Step, Message]], until: int) -> None:
         """Send a piece; the queue has then come as far as `until`."""
@@ -131,4 +131,4 @@ class Batch:
         except Failure as failure:
             raise StepRefused(piece[failure.index][0], failure.number, failure.text) from failure
         except OSError as error:
-            raise StepRefused(piece[0][0], error.errno or 0, str(error)) from error
+            raise StepRefused(piece[0][0], error.errno or 0, error.strerror or "") from error

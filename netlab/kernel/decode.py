@@ -10,9 +10,12 @@ from netlab.kernel.codec import (
     ADDRESS,
     IFA_ADDRESS,
     IFA_F_MANAGETEMPADDR,
+    IFA_F_NODAD,
     IFA_F_PERMANENT,
     IFA_FLAGS,
     IFA_LOCAL,
+    IFA_PROTO,
+    IFAPROT_KERNEL_LL,
     IFF_LOWER_UP,
     IFF_UP,
     IFLA_ADDRESS,
@@ -179,6 +182,7 @@ def address(raw: bytes, start: int, end: int) -> tuple[int, str] | None:
     """Turn a RTM_NEWADDR body into (device index, "A/n"); None for what the kernel or a router made."""
     family, length, flags, scope, index = ADDRESS.unpack_from(raw, start)
     local = given = None
+    origin = 0
     for number, a, b in attributes(raw, start + 8, end):
         if number == IFA_LOCAL:
             local = raw[a:b]
@@ -186,15 +190,24 @@ def address(raw: bytes, start: int, end: int) -> tuple[int, str] | None:
             given = raw[a:b]
         elif number == IFA_FLAGS:
             flags = int.from_bytes(raw[a:b], "little")
+        elif number == IFA_PROTO:
+            origin = raw[a]
     alone = local or given
     if alone is None:
         return None
-    if family == 10 and (scope == RT_SCOPE_LINK or not flags & IFA_F_PERMANENT or flags & IFA_F_MANAGETEMPADDR):
+    if family == 10 and (not flags & IFA_F_PERMANENT or flags & IFA_F_MANAGETEMPADDR):
+        return None
+    if family == 10 and scope == RT_SCOPE_LINK and _is_the_kernels(alone, flags, origin):
         return None
     text = unpack_ip(alone)
     if text == "::1" or (text == "127.0.0.1" and index == 1):
         return None
     return index, f"{text}/{length}"
+
+
+def _is_the_kernels(address: bytes, flags: int, origin: int) -> bool:
+    """Tell whether the kernel made a link-local address: it says so from Linux 5.18 on; before, its form did."""
+    return origin == IFAPROT_KERNEL_LL or (address[11:13] == b"\xff\xfe" and not flags & IFA_F_NODAD)
 
 
 @dataclass(slots=True)

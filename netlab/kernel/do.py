@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from netlab.facts import Address, Bridge, DeviceSettings, Namespace, Port, Route, Settings, Stray, Veth
+from netlab.facts.settings import Values
 from netlab.kernel import encode
 from netlab.kernel.batch import Batch
-from netlab.kernel.place import Place, inside, read_settings, write_settings
+from netlab.kernel.place import Place, SettingRefused, inside, read_settings, write_settings
 from netlab.kernel.places import Places
 from netlab.names import HOST, mark
 from netlab.plan.steps import Action, Step, StepRefused
@@ -36,17 +37,19 @@ class Work:
         self._places = places
         self._batch = Batch(forgives)
         self._leaving: list[Step] = []
+        #: The steps that make settings, by node: written when the namespace is made, perhaps long before their turn.
+        self._settings_of: dict[str, Step] = {}
         #: How far a place's queue must come for a device to be there.
         self._made: dict[tuple[str, str], int] = {}
 
     def run(self, steps: Sequence[Step]) -> None:
         """Do the steps; raises StepRefused. What was made is registered even then, so that it can be undone."""
         places = self._places
-        settings = {
-            step.fact.node: step.fact.values
-            for step in steps
-            if isinstance(step.fact, Settings) and step.action is Action.CREATE
-        }
+        settings: dict[str, Values] = {}
+        for step in steps:
+            if isinstance(step.fact, Settings) and step.action is Action.CREATE:
+                settings[step.fact.node] = step.fact.values
+                self._settings_of[step.fact.node] = step
         newborn = [
             step.fact.node
             for step in steps
@@ -72,8 +75,10 @@ class Work:
         try:
             handler(self, step)
         except OSError as error:
+            if isinstance(error, SettingRefused):
+                step = self._settings_of.get(error.node, step)
             if not forgives(step, error.errno or 0):
-                raise StepRefused(step, error.errno or 0, str(error)) from error
+                raise StepRefused(step, error.errno or 0, error.strerror or "") from error
 
     def _delete_namespaces(self) -> None:
         if not self._leaving:
@@ -83,7 +88,7 @@ class Work:
         try:
             self._places.delete([step.fact.nodes[0] for step in leaving])
         except OSError as error:
-            raise StepRefused(leaving[0], error.errno or 0, str(error)) from error
+            raise StepRefused(leaving[0], error.errno or 0, error.strerror or "") from error
 
     def _index(self, place: Place, device: str) -> int:
         """Give the index of a device that is there or queued to be made."""
@@ -108,6 +113,7 @@ class Work:
             grouped = self._places.marked(fact.node)
             message = encode.new_bridge(fact, place.new_index(fact.name), grouped)
             self._made[fact.node, fact.name] = self._batch.message(place, step, message)
+            self._batch.message(place, step, encode.change_link(fact.name, fact, {"mtu"}))
             self._mark(place, step, fact.name)
         elif step.action is Action.UPDATE:
             changed = {difference.field for difference in step.differences}

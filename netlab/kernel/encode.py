@@ -72,6 +72,9 @@ from netlab.kernel.codec import (
 #: The interface group that every device of netlab's is born with on the real machine.
 GROUP = 28268
 
+#: The largest MTU of an Ethernet device (include/uapi/linux/if_ether.h ETH_MAX_MTU).
+_LARGEST_MTU = 65535
+
 _NEW = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL
 _CHANGE = NLM_F_REQUEST
 
@@ -107,7 +110,13 @@ def _table(layouts: dict[str, tuple[int, str]], fact: Bridge | Port, names: Coll
 
 
 def new_bridge(fact: Bridge, index: int, grouped: bool) -> Message:
-    body = link_body(index, fact.up) + _link_attributes(fact.name, fact.mac, fact.mtu, grouped)
+    """Give the message that makes a bridge; `change_link` must then say its MTU.
+
+    A bridge keeps an MTU that it was changed to; one that it was born with follows its ports' (net/bridge/br_if.c,
+    br_mtu_auto_adjust). So it is born with another.
+    """
+    born = None if fact.mtu is None else fact.mtu + 1 if fact.mtu < _LARGEST_MTU else fact.mtu - 1
+    body = link_body(index, fact.up) + _link_attributes(fact.name, fact.mac, born, grouped)
     return RTM_NEWLINK, _NEW, body + _link_info("bridge", _table(IFLA_BR, fact))
 
 
@@ -152,6 +161,15 @@ def set_loopback(up: bool, alias: str) -> Message:
 
 def delete_link(name: str) -> Message:
     return RTM_DELLINK, _CHANGE, link_body() + attribute_text(IFLA_IFNAME, name)
+
+
+def regroup_link(index: int, group: int) -> Message:
+    return RTM_NEWLINK, _CHANGE, link_body(index) + attribute_u32(IFLA_GROUP, group)
+
+
+def delete_group(group: int) -> Message:
+    """Give the message that deletes every device of a group in one stroke (net/core/rtnetlink.c, rtnl_group_dellink)."""
+    return RTM_DELLINK, _CHANGE, link_body() + attribute_u32(IFLA_GROUP, group)
 
 
 def find_link(name: str) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from netlab.facts import Address, Bridge, Namespace, Port, Route, Settings, Veth
+from netlab.facts import Address, Bridge, DeviceSettings, Namespace, Port, Route, Settings, Veth
 from netlab.plan.steps import Action, Step
 
 _ROOT = "run as root, or with --sandbox"
@@ -15,6 +15,8 @@ def explain(step: Step, number: int, text: str) -> tuple[str, str | None]:
     """Give what a refusal means and what mends it (None where only the kernel's words are known)."""
     fact = step.fact
     found = _BY_FACT.get((type(fact), number)) or _GENERAL.get(number)
+    if isinstance(fact, (Settings, DeviceSettings)):
+        found = _OF_SETTINGS.get(number, found)
     if found is None:
         meaning, fix = os.strerror(number) if number else "refused", None
     else:
@@ -64,8 +66,16 @@ _BY_FACT: dict[tuple[type, int], tuple[str, str | None]] = {
     (Route, errno.EINVAL): ("the kernel does not take the route", None),
     (Route, errno.EHOSTUNREACH): ("the gateway cannot be reached from that node", "look at the gateway's address"),
     (Route, errno.EEXIST): ("a route to the same place with the same metric is there", "give it another metric"),
-    (Settings, errno.ENOENT): ("there is no such setting in this kernel", "look at the name with: sysctl -a"),
-    (Settings, errno.EINVAL): ("the setting does not take that value", None),
+}
+
+
+_OF_SETTINGS: dict[int, tuple[str, str | None]] = {
+    errno.ENOENT: ("this kernel has no such setting in a network namespace", "look for its name with: sysctl -a"),
+    errno.EINVAL: ("the kernel does not take that value", "sysctl NAME shows one that it takes"),
+    errno.ERANGE: ("the kernel does not take that value", "sysctl NAME shows one that it takes"),
+    errno.EACCES: ("the kernel does not let a network namespace set that", "remove it from sysctls"),
+    errno.EPERM: ("the kernel does not let a network namespace set that", "remove it from sysctls"),
+    errno.EBUSY: ("the kernel cannot change that setting while it is in use", "destroy the lab, then apply again"),
 }
 
 

@@ -6,6 +6,7 @@ of /proc/sys, which are of the namespace that opens them) and always comes back.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,14 @@ from netlab.namespaces.syscalls import CLONE_NEWNET, setns
 
 _SYSCTL = "/proc/sys/"
 _CONF = "net.ipv4.conf."
+
+
+class SettingRefused(OSError):
+    """A setting that the kernel does not take: its node, its name and the value."""
+
+    def __init__(self, number: int, node: str, name: str, value: str) -> None:
+        super().__init__(number, f"{name} = {value}")
+        self.node = node
 
 
 class Place:
@@ -164,18 +173,22 @@ def read_settings(place: Place, names: tuple[str, ...]) -> dict[str, str]:
 
 
 def write_settings(place: Place, values: Values) -> None:
-    """Write settings in order; the calling thread must be inside. A missing file of an optional one is no fault."""
+    """Write settings in order; the calling thread must be inside. A missing file of an optional one is no fault.
+
+    Raises SettingRefused.
+    """
     for name, value in values:
         try:
             fd = place.open_setting(name, os.O_WRONLY)
-        except FileNotFoundError:
-            if name.startswith(OPTIONAL_PREFIXES):
-                continue
-            raise
-        try:
-            os.write(fd, value.encode())
-        finally:
-            os.close(fd)
+            try:
+                os.write(fd, value.encode())
+            finally:
+                os.close(fd)
+        except FileNotFoundError as error:
+            if not name.startswith(OPTIONAL_PREFIXES):
+                raise SettingRefused(errno.ENOENT, place.node, name, value) from error
+        except OSError as error:
+            raise SettingRefused(error.errno or 0, place.node, name, value) from error
 
 
 #: Writing the one overwrites the others (net/ipv4/devinet.c devinet_sysctl_forward, net/ipv6/addrconf.c).

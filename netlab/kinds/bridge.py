@@ -100,7 +100,8 @@ AnyBridge = Annotated[
 
 
 def _hundredths(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 100)
+    """Give hundredths of a second, an even number: a kernel of 250 ticks a second keeps no others."""
+    return None if seconds is None else 2 * round(seconds * 50)
 
 
 def bridge_fact(section: BridgeSection, lab: str, node: str, name: str, mtu_of_ports: int | None) -> Bridge:

@@ -197,10 +197,10 @@ def read_duration(value: Any) -> float:
 
 
 def suggested_name(name: str, fault_of: Callable[[str], str | None], longest: int) -> str | None:
-    """Give the nearest text in which `fault_of` finds no fault, or None.
+    """Give a fix with the nearest text in which `fault_of` finds no fault, or None.
 
     >>> suggested_name("my lab/1", names.fault_of_name, 64)
-    'my-lab-1'
+    'write my-lab-1'
     """
     found = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:longest].rstrip(".-")
     return None if fault_of(found) else f"write {found}"

@@ -39,8 +39,8 @@ def record(seconds: int, nanoseconds: int, packet: bytes, length: int) -> bytes:
 def tagged(frame: bytes, protocol: int, tag: int) -> bytes:
     r"""Put the VLAN tag back into a frame; the kernel hands it over beside the frame (packet(7), PACKET_AUXDATA).
 
-    >>> tagged(b"destinsource" + b"\x08\x00payload", 0x8100, 5).hex(" ", 2)[30:]
-    '8100 0005 0800 7061 796c 6f61 64'
+    >>> tagged(b"destinsource" + b"\x08\x00payload", 0x8100, 5)[12:]
+    b'\x81\x00\x00\x05\x08\x00payload'
     """
     return frame[:_VLAN_AT] + struct.pack("!HH", protocol, tag) + frame[_VLAN_AT:]
 

@@ -108,14 +108,15 @@ def observe(
     from scapy.layers.inet6 import IPv6
     from scapy.layers.l2 import ARP
 
-    if protocol == _ETH_P_ARP:
-        found = _arp(ARP(packet), outgoing)
-    elif protocol == _ETH_P_IP:
-        found = _ip(IP(packet), outgoing, address)
-    elif protocol == _ETH_P_IPV6:
-        found = _ipv6(IPv6(packet), outgoing, address)
-    else:
-        found = None
+    found = None
+    # scapy makes do with broken insides, not with a broken first header.
+    with suppress(struct.error, ValueError, IndexError):
+        if protocol == _ETH_P_ARP:
+            found = _arp(ARP(packet), outgoing)
+        elif protocol == _ETH_P_IP:
+            found = _ip(IP(packet), outgoing, address)
+        elif protocol == _ETH_P_IPV6:
+            found = _ipv6(IPv6(packet), outgoing, address)
     return Event(at=at, attempt=attempt, device=device, **found) if found else None
 
 

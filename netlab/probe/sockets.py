@@ -21,6 +21,7 @@ from netlab.topology.lab import Check
 _IP_RECVERR, _IPV6_RECVERR = 11, 25
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")
 _ICMP_ORIGINS = (2, 3)
+_ICMP6_HEADER, _IP6_HEADER = 8, 40
 
 
 class Prober(Protocol):
@@ -122,13 +123,15 @@ class Ping:
     def _parse6(self, data: bytes, sender: str) -> Event | None:
         from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPerror6
 
+        if len(data) < _ICMP6_HEADER:
+            return None
         if data[0] == 129:
             reply = ICMPv6EchoReply(data)
             if reply.id == self.identifier and reply.data == self.token:
                 return Event(0, "reply", number=reply.seq, source=sender)
-        elif data[0] < 128:
-            # An error holds, after its own 8 bytes, the packet that it is about (RFC 4443, section 3).
-            inner = IPerror6(data[8:])
+        elif data[0] < 128 and len(data) >= _ICMP6_HEADER + _IP6_HEADER:
+            # An error holds, after its own header, the packet that it is about (RFC 4443, section 3).
+            inner = IPerror6(data[_ICMP6_HEADER:])
             if ICMPv6EchoRequest in inner and inner[ICMPv6EchoRequest].id == self.identifier:
                 number = inner[ICMPv6EchoRequest].seq
                 return Event(0, "icmp", number=number, source=sender, icmp=(data[0], data[1]))

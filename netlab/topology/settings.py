@@ -24,23 +24,27 @@ _SCOPES = ("all", "default")
 
 
 @cache
-def baseline(forwarding: bool, ipv6: bool) -> Values:
+def baseline(forwarding: bool, ipv6: bool, bridges: bool) -> Values:
     """Give the settings of a node; the same object for the same question, as thousands of nodes share it.
 
-    >>> baseline(False, False)[0]
+    Some hold for every device by being set for `all` (promote_secondaries, disable_ipv6); others are the larger of
+    `all` and the device's own, which is born with `default`. Bridge netfilter matters where there are bridges.
+
+    >>> baseline(False, False, False)[0]
     ('net.ipv4.ip_forward', '0')
     """
     found = [("net.ipv4.ip_forward", "1" if forwarding else "0")]
     for scope in _SCOPES:
         conf = f"net.ipv4.conf.{scope}"
         found += [(f"{conf}.rp_filter", "0"), (f"{conf}.arp_ignore", "0"), (f"{conf}.arp_announce", "0")]
-        found.append((f"{conf}.promote_secondaries", "1"))
+    found.append(("net.ipv4.conf.all.promote_secondaries", "1"))
     if ipv6:
         found.append(("net.ipv6.conf.all.forwarding", "1" if forwarding else "0"))
-    found += [(f"net.ipv6.conf.{scope}.disable_ipv6", "0" if ipv6 else "1") for scope in _SCOPES]
+    found.append(("net.ipv6.conf.all.disable_ipv6", "0" if ipv6 else "1"))
     if ipv6:
         found += [(f"net.ipv6.conf.{scope}.accept_ra", "0") for scope in _SCOPES]
-    found += [(f"net.bridge.bridge-nf-call-{tables}", "0") for tables in ("iptables", "ip6tables", "arptables")]
+    if bridges:
+        found += [(f"net.bridge.bridge-nf-call-{tables}", "0") for tables in ("iptables", "ip6tables", "arptables")]
     return tuple(found)
 
 
@@ -49,7 +53,7 @@ def settle(draft: Draft, node: NodeDraft) -> tuple[Settings | None, list[tuple[D
     node.ipv6 = _ipv6(draft, node)
     own = node.name != names.HOST or draft.sandboxed
     if own:
-        values = baseline(bool(node.forwarding), node.ipv6)
+        values = baseline(bool(node.forwarding), node.ipv6, any(section.bridges for section, _ in node.parts))
     else:
         values = () if node.forwarding is None else (("net.ipv4.ip_forward", "1" if node.forwarding else "0"),)
     if not any(section.sysctls for section, _ in node.parts):
