@@ -306,6 +306,9 @@ class _Valid:
             self._up(route.node, route.device) and (route.version == 4 or self._ipv6(route.node, route.device))
         ):
             return False
+        if route.onlink and route.version == 6:
+            ways = self._ways(replace(route, device=None))
+            return not ways or max(ways)[1] == route.device
         return route.via is None or route.onlink or bool(self._ways(route))
 
     def located(self, fact: Fact) -> Fact:

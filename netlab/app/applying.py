@@ -17,7 +17,7 @@ from netlab.app.targets import Found, look_up, read_text
 from netlab.app.transaction import Attempt, carry_out, obstructions, read, scope_of, with_initial
 from netlab.app.world import World
 from netlab.errors import NetlabError, Obstructed, Problem, UsageError
-from netlab.facts import Facts, to_json
+from netlab.facts import Bridge, Facts, to_json
 from netlab.names import HOST
 from netlab.namespaces.inside import run_inside
 from netlab.namespaces.sandbox import Sandbox, end_sandbox, make_sandbox
@@ -104,11 +104,12 @@ def plan(path: str, *, sandbox: bool | None = None, world: World | None = None) 
     world = world or World.here()
     text, topology = parse_file(path)
     wanted = _wanted(world, path, text, topology, sandbox)
+    _require(wanted)
     if wanted.sandboxed and wanted.found.sandbox is None:
         made = planned_of(wanted.want, {})
     else:
         made = run_inside(wanted.found.sandbox, lambda: _look(world, wanted))
-    warnings = (*wanted.lab.warnings, *_obstacles(wanted, made))
+    warnings = (*wanted.lab.warnings, *_obstacles(wanted))
     return Planned(wanted.lab.name, wanted.sandboxed, made, wanted.lab.origin, warnings)
 
 
@@ -125,14 +126,28 @@ def _look(world: World, wanted: _Wanted) -> Plan:
     return made
 
 
-def _obstacles(wanted: _Wanted, made: Plan) -> tuple[Problem, ...]:
-    """Warn of what on the real machine will drop the lab's packets."""
-    if wanted.sandboxed:
-        return ()
-    from netlab.kernel.machine import obstacles
+def _obstacles(wanted: _Wanted) -> tuple[Problem, ...]:
+    """Warn of what will drop the lab's packets: rules of the real machine, a neighbour table that is too small."""
+    from netlab.kernel.machine import neighbour_limit, obstacles
 
-    bridges = any(fact.family == "bridge" and fact.nodes[0] == HOST for fact in wanted.want.values())
-    return obstacles(bridges, forwards=("settings", HOST) in wanted.want)
+    found = neighbour_limit(sum(fact.family == "address" for fact in wanted.want.values()))
+    if wanted.machine:
+        bridges = any(fact.family == "bridge" and fact.nodes[0] == HOST for fact in wanted.want.values())
+        found += obstacles(bridges, forwards=("settings", HOST) in wanted.want)
+    return found
+
+
+def _require(wanted: _Wanted) -> None:
+    """Raise Obstructed where the kernel would take a wish and silently forget it."""
+    asking = [fact for fact in wanted.want.values() if isinstance(fact, Bridge) and fact.vlan_filtering]
+    if not asking:
+        return
+    from netlab.kernel.capability import abilities
+
+    if not abilities().vlan_filtering:
+        what = "this kernel's bridges have no VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)"
+        fix = "leave vlan_filtering out, or use a kernel that has it; netlab doctor tells"
+        raise Obstructed([Problem("unavailable", what, wanted.lab.origin.get(fact.key), fix) for fact in asking])
 
 
 def apply(
@@ -156,6 +171,7 @@ def apply(
     text, topology = parse_file(path)
     with world.store.lock(topology.name, wait=wait):
         wanted = _wanted(world, path, text, topology, sandbox)
+        _require(wanted)
         attempt, sandbox_now = _carry_out(world, wanted, on_error == "keep", on_event)
         until = None
         if attempt.outcome in ("applied", "kept"):
@@ -169,7 +185,7 @@ def apply(
         attempt.plan,
         time.monotonic() - started,
         attempt.problems,
-        (*wanted.lab.warnings, *_obstacles(wanted, attempt.plan)),
+        (*wanted.lab.warnings, *_obstacles(wanted)),
         until,
     )
 

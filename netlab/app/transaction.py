@@ -14,7 +14,7 @@ from itertools import groupby
 
 from netlab.app.results import Outcome
 from netlab.errors import Disagreement, Obstructed, Problem, Span
-from netlab.facts import Fact, Facts, Key, Settings
+from netlab.facts import DeviceSettings, Fact, Facts, Key, Settings
 from netlab.facts.settings import BASELINE
 from netlab.kernel.explain import describe, explain
 from netlab.plan import Action, Door, Plan, Reading, Scope, Step, StepRefused, plan
@@ -34,7 +34,7 @@ class Attempt:
 
 
 def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False) -> Scope:
-    """Give what to read for these sets of facts: the nodes and the settings that any of them names."""
+    """Give what to read for these sets of facts, what is wanted first: nodes and settings that any of them names."""
     nodes: dict[str, None] = {}
     settings: dict[str, tuple[str, ...]] = {}
     names: dict[int, tuple[str, ...]] = {}
@@ -52,7 +52,18 @@ def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False) -> Sc
                     settings[fact.node] = found
                 else:
                     settings[fact.node] = tuple(dict.fromkeys((*known, *found)))
-    return Scope(lab, machine, frozenset(nodes), settings, observe)
+    devices = [_device_settings(facts) for facts in sets] or [{}]
+    former = {node: names for found in devices[1:] for node, names in found.items()}
+    return Scope(lab, machine, frozenset(nodes), settings, devices[0], former, observe)
+
+
+def _device_settings(facts: Facts) -> dict[str, tuple[str, ...]]:
+    """Give the names of the settings of devices, by node."""
+    found: dict[str, tuple[str, ...]] = {}
+    for fact in facts.values():
+        if isinstance(fact, DeviceSettings):
+            found[fact.node] = (*found.get(fact.node, ()), *(name for name, _ in fact.values))
+    return found
 
 
 def read(doors: Sequence[Door], scope: Scope) -> Reading:

@@ -56,7 +56,7 @@ def diagram_command(
     with progress(call, "drawing"):
         drawn = app.diagram(target, format=form, live=live, plan=plan)
     if where is None:
-        stream = click.get_binary_stream("stdout")
+        stream = sys.stdout.buffer
         stream.write(drawn)
         stream.flush()
         return

@@ -85,7 +85,7 @@ def capture_command(call: Call, place: str, write: str | None, count: int | None
 def _opened(path: str | None) -> Iterator[BinaryIO]:
     """Give the stream to write to; a file made for a capture that did not begin is taken away again."""
     if path is None:
-        yield click.get_binary_stream("stdout")
+        yield sys.stdout.buffer
         return
     new = not os.path.exists(path)
     with open(path, "wb") as file:

@@ -107,9 +107,9 @@ class Route(Fact):
         return tuple(found)
 
     def connects(self) -> tuple[tuple[str, str, str], ...]:
-        if self.via is None and self.device not in (None, "lo") and self.kind == "unicast":
-            return ((self.node, self.device, self.to),)
-        return ()
+        # Gateways are looked up in the main table.
+        plain = self.via is None and self.kind == "unicast" and self.table == MAIN_TABLE
+        return ((self.node, self.device, self.to),) if plain and self.device not in (None, "lo") else ()
 
     def label(self) -> str:
         way = f" via {self.via}" if self.via else f" dev {self.device}" if self.device else f" {self.kind}"

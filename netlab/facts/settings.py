@@ -19,11 +19,13 @@ OPTIONAL_PREFIXES = ("net.bridge.", "net.ipv6.")
 BASELINE = frozenset(
     {
         "net.ipv4.ip_forward",
-        *(f"net.ipv4.conf.{s}.{n}" for s in ("all", "default") for n in ("rp_filter", "arp_ignore", "arp_announce")),
-        "net.ipv4.conf.all.promote_secondaries",
-        "net.ipv6.conf.all.disable_ipv6",
+        *(
+            f"net.ipv4.conf.{scope}.{name}"
+            for scope in ("all", "default")
+            for name in ("rp_filter", "arp_ignore", "arp_announce", "promote_secondaries")
+        ),
         "net.ipv6.conf.all.forwarding",
-        *(f"net.ipv6.conf.{s}.accept_ra" for s in ("all", "default")),
+        *(f"net.ipv6.conf.{scope}.{name}" for scope in ("all", "default") for name in ("disable_ipv6", "accept_ra")),
         *(f"net.bridge.bridge-nf-call-{tables}" for tables in ("iptables", "ip6tables", "arptables")),
     }
 )

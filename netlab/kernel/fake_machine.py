@@ -12,6 +12,7 @@ habits were each tried on Linux 6.18 (tests/kernel holds the trials).
     device up                              prefixes are on-link again; routes do not come back
     peer down (no carrier)                 nothing
     MTU below 1280                         IPv6 addresses, routes and settings of the device; IPv6 cannot be added
+    MTU changed                            `mtu` of the device's IPv6 routes that is as large or was the device's
     disable_ipv6 = 1 (all)                 IPv6 addresses and routes of the node; only blackholes can be added
     last IPv4 address of a device gone     all IPv4 routes through the device, gateway or not
     any other IPv4 address gone            nothing on its device: routes by gateways in its prefix stay
@@ -25,7 +26,8 @@ habits were each tried on Linux 6.18 (tests/kernel holds the trials).
 
 Stricter than the kernel in one thing: IPv4 takes a gateway that is the node's own address, and treats what is behind it
 as on-link ever after, even when the address has gone; here it is refused, as in IPv6, for no plan may ever do that.
-What it does not know: a gateway that is shadowed by a longer route, or by a prefix on `lo`, which is local all of it; link-local addresses; multipath.
+What it does not know: a gateway shadowed by a longer route, or by a prefix on `lo`, all of which is local; link-local
+addresses; multipath.
 """
 
 from __future__ import annotations
@@ -124,7 +126,10 @@ class Node:
 
     def set_mtu(self, name: str, mtu: int) -> None:
         device = self.device(name)
-        device.mtu = mtu
+        was, device.mtu = device.mtu, mtu
+        for key, route in self.routes.items():
+            if route.version == 6 and route.device == name and route.mtu is not None and was != mtu:
+                self.routes[key] = replace(route, mtu=mtu) if route.mtu >= mtu or route.mtu == was else route
         if mtu < IPV6_MIN_MTU:
             self.drop_ipv6(name)
             device.settings = {n: v for n, v in device.settings.items() if not n.startswith("net.ipv6.")}
@@ -250,21 +255,26 @@ class Node:
             return route
         if route.device is not None:
             self._check_way_out(route, self.device(route.device))
-        if route.via is None or route.onlink:
-            if route.device is None:
-                raise Errno(errno.ENODEV)
+        if (route.via is None or route.onlink) and route.device is None:
+            raise Errno(errno.ENODEV)
+        if route.via is None:
             return route
         if self.holds(route.via):
             raise Errno(errno.EINVAL)
-        gateway = ip_address(route.via)
-        ways = [
-            (ip_network(network).prefixlen, name)
-            for name, network in self.connected()
-            if route.device in (None, name) and version_of(network) == route.version and gateway in ip_network(network)
-        ]
+        if route.onlink:
+            ways = self._ways(route.via)
+            if route.version == 6 and ways and max(ways)[1] != route.device:
+                raise Errno(errno.EINVAL)
+            return route
+        ways = [(length, name) for length, name in self._ways(route.via) if route.device in (None, name)]
         if not ways:
             raise Errno(errno.ENETUNREACH if route.version == 4 else errno.EHOSTUNREACH)
         return replace(route, device=max(ways, key=lambda way: way[0])[1])
+
+    def _ways(self, gateway: str) -> list[tuple[int, str]]:
+        """Give (prefix length, device) of each connected prefix that holds a gateway."""
+        connected = [(ip_network(network), name) for name, network in self.connected()]
+        return [(network.prefixlen, name) for network, name in connected if ip_address(gateway) in network]
 
     def _check_way_out(self, route: Route, device: Device) -> None:
         if not device.up:

@@ -89,6 +89,18 @@ def _legacy_iptables() -> Iterable[str]:
             yield "chain FORWARD of iptables-legacy"
 
 
+def neighbour_limit(addresses: int) -> tuple[Problem, ...]:
+    """Warn of a lab with more addresses than the kernel has room for neighbours, over all namespaces together."""
+    limit = read_setting("net.ipv4.neigh.default.gc_thresh3")
+    # Only the machine's own namespace has the file; its default is 1,024 (net/ipv4/arp.c).
+    room = int(limit) if limit is not None and limit.isdigit() else 1024
+    if addresses <= room:
+        return ()
+    what = f"the lab has {addresses} addresses, the kernel's neighbour table room for {room}, over all namespaces"
+    fix = f"on the machine: sysctl -w net.ipv4.neigh.default.gc_thresh3={addresses * 4}"
+    return (Problem(code="neighbour-table", what=what, fix=fix, severity="warning"),)
+
+
 def obstacles(bridges: bool, forwards: bool) -> tuple[Problem, ...]:
     """Give what on this machine will drop packets of a lab that bridges or forwards on the host itself."""
     bridged = bridges and read_setting("net.bridge.bridge-nf-call-iptables") == "1"

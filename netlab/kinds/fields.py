@@ -60,7 +60,8 @@ def fault(code: str, what: str, fix: str | None = None) -> PydanticCustomError:
 class Section(BaseModel):
     """A mapping of the file: its keys are known, and its values are not changed once read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False, protected_namespaces=())
+    # Built when first used: only Topology is validated by itself, and it holds the schemas of all others.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=False, protected_namespaces=())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from netlab.facts import OnLink, Resource
+from netlab.facts import OnLink, Resource, Route
 from netlab.plan.steps import Action, Step
 
 if TYPE_CHECKING:
@@ -67,15 +67,19 @@ def edges(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
     """Give the pairs (earlier, later) that the hard rules demand.
 
     An address that leaves goes before it becomes somebody's gateway: IPv6 refuses a gateway that is our own, and IPv4
-    takes it, but treats everything behind it as on-link ever after.
+    takes it, but treats everything behind it as on-link ever after. A prefix that leaves goes before a route calls its
+    gateway on-link, for IPv6 refuses one that is on-link elsewhere.
     """
     providers: dict[Resource, int] = {}
     on_link = _OnLinkIndex()
     leaving: dict[Resource, list[int]] = defaultdict(list)
+    off_link = _OnLinkIndex()
     for index, step in enumerate(steps):
         if step.action is Action.DELETE:
             for claim in (*step.fact.claims(), *step.fact.provides(), ("key", *step.fact.key)):
                 leaving[claim].append(index)
+            for node, device, network in step.fact.connects():
+                off_link.add(node, device, network, index)
             continue
         for resource in step.fact.provides():
             providers[resource] = index
@@ -87,10 +91,14 @@ def edges(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
         for need in step.fact.needs():
             if isinstance(need, OnLink):
                 yield from ((other, index) for other in on_link.find(need) if other != index)
-                yield from ((other, index) for other in leaving.get(("local", need.node, need.address), ()))
             elif need in providers:
                 yield providers[need], index
         if leaving:
+            if isinstance(step.fact, Route) and step.fact.via is not None:
+                yield from ((other, index) for other in leaving.get(("local", step.fact.node, step.fact.via), ()))
+                if step.fact.onlink:
+                    found = off_link.find(OnLink(step.fact.node, step.fact.via))
+                    yield from ((other, index) for other in found)
             for claim in (*step.fact.claims(), ("key", *step.fact.key)):
                 yield from ((other, index) for other in leaving.get(claim, ()))
 

@@ -80,6 +80,10 @@ class Scope:
     machine: bool
     nodes: frozenset[str] | None = None
     settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Names of settings of devices, by node: to be given whatever their value.
+    device_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: Names of settings of devices that are no longer wanted: to be given where they are not the node's default.
+    former_device_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Whether to give observations too.
     observe: bool = False
 

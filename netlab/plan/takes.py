@@ -12,6 +12,7 @@
     set a device down               routes through it, its IPv6 addresses             fib_frontend.c, addrconf_ifdown
     set `lo` down                   IPv6 blackholes and the like too: they lie on it  ipv6/route.c fib6_ifdown
     set an MTU below 1280           all IPv6 of the device, its settings too          addrconf.c addrconf_notify
+    change an MTU                   `mtu` of its IPv6 routes, if as large or the same ipv6/route.c rt6_mtu_change
     write disable_ipv6              all IPv6 of the node                              addrconf.c addrconf_disable_ipv6
     write ip_forward                `forwarding` of the node's devices                devinet.c inet_forward_change
 
@@ -225,9 +226,20 @@ class Present:
                 node, device = other.node, other.name
                 if one.up and not other.up:
                     yield from self._down(node, device)
+                if other.mtu is not None and other.mtu != one.mtu:
+                    self._adjust_routes(node, device, one.mtu, other.mtu)
                 if other.mtu is not None and other.mtu < IPV6_MIN_MTU and (one.mtu is None or one.mtu >= IPV6_MIN_MTU):
                     yield from self._ipv6(self._by_device[node, device])
                     yield from self._without(node, _is_of_ipv6, device)
+
+    def _adjust_routes(self, node: str, device: str, was: int | None, now: int) -> None:
+        """Change the MTUs of IPv6 routes as the kernel does when it changes the device's."""
+        for key in list(self._by_device[node, device]):
+            route = self.facts[key]
+            if not isinstance(route, Route) or route.version == 4 or route.mtu is None:
+                continue
+            if route.mtu >= now or route.mtu == was:
+                self._change(replace(route, mtu=now))
 
     def _with_settings(self, node: str, was: dict[str, str], now: dict[str, str]) -> Iterator[Key]:
         disable = "net.ipv6.conf.all.disable_ipv6"

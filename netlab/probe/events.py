@@ -27,6 +27,8 @@ What = Literal["route", "listener", "sent", "failed", "reply", "open", "icmp", "
 
 #: What a UDP check sends where the file does not say.
 PAYLOAD: Final = "netlab"
+#: The longest message between the process that judges and the one that probes; a socket's default buffer takes it.
+LONGEST_MESSAGE: Final = 192 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 from netlab.errors import Unavailable
 from netlab.names import HOST
-from netlab.probe.events import decode
+from netlab.probe.events import LONGEST_MESSAGE, decode
 from netlab.probe.judge import Verdict, judge, unprobed
 from netlab.probe.listener import NEEDS
 from netlab.topology.lab import Check
@@ -28,8 +28,6 @@ from netlab.topology.lab import Check
 AT_ONCE = 8
 #: Seconds that a probe may take beyond its own deadlines before it is given up.
 GRACE = 15.0
-#: The longest message of either side; a socket's default send buffer takes it.
-LONGEST = 128 * 1024
 
 _START = """
 import json, sys
@@ -112,19 +110,22 @@ class _Server:
         lines = os.pread(self.errors, 65536, 0).decode(errors="replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing"
 
-    def ask(self, number: int, check: Check, fds: Sequence[int]) -> None:
-        """Send a request; raises Unavailable where the process is gone."""
-        message = json.dumps({"id": number, "check": asdict(check)}).encode()
+    def ask(self, number: int, check: Check, fds: Sequence[int]) -> bool:
+        """Send a request, False if it is too long; raises Unavailable where the process is gone."""
+        message = json.dumps({"id": number, "check": asdict(check)}, ensure_ascii=False).encode()
+        if len(message) > LONGEST_MESSAGE:
+            return False
         try:
             socket.send_fds(self.door, [message], fds)
         except OSError as error:
             raise self._gone() from error
+        return True
 
     def answer(self, timeout: float) -> Mapping[str, Any] | None:
         """Wait for an answer, at most `timeout` seconds; None if none came. Raises Unavailable as above."""
         self.door.settimeout(max(timeout, 0.001))
         try:
-            message = self.door.recv(LONGEST)
+            message = self.door.recv(LONGEST_MESSAGE)
         except TimeoutError:
             return None
         except OSError as error:
@@ -184,7 +185,9 @@ class _Run:
         if missing:
             self.done[number] = unprobed(check, f"{missing[0]} is not up")
             return
-        self.server.ask(number, check, [self.nodes[name] for name in names])
+        if not self.server.ask(number, check, [self.nodes[name] for name in names]):
+            self.done[number] = unprobed(check, "it is too long to be sent")
+            return
         self.deadlines[number] = time.monotonic() + (check.within or 0) + (check.lasting or 0) + GRACE
 
     def _take(self, answer: Mapping[str, Any] | None) -> None:

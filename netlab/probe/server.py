@@ -24,11 +24,9 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from netlab.errors import Span
+from netlab.probe.events import LONGEST_MESSAGE
 from netlab.probe.netns import die_with_parent, enter_an_empty_one
 from netlab.topology.lab import Check
-
-#: The longest message; a socket's default send buffer takes it.
-LONGEST = 128 * 1024
 
 
 def load_scapy() -> None:
@@ -60,7 +58,7 @@ def serve(door: socket.socket) -> None:
         while True:
             for key, _ready in selector.select():
                 if key.fileobj is door:
-                    message, fds, _flags, _address = socket.recv_fds(door, LONGEST, 2)
+                    message, fds, _flags, _address = socket.recv_fds(door, LONGEST_MESSAGE, 2)
                     if not message:
                         _end(running)
                         return
@@ -97,7 +95,7 @@ def _child(door: socket.socket, request: Mapping[str, Any], fds: list[int], pare
 
         events, elapsed = probe(check_of(request["check"]), fds[0], fds[1] if len(fds) > 1 else None)
         answer = {"id": request["id"], "events": [event.encode() for event in events], "elapsed": elapsed}
-        door.send(json.dumps(answer).encode())
+        door.send(json.dumps(answer, ensure_ascii=False).encode())
         status = 0
     except OSError as error:
         door.send(json.dumps({"id": request["id"], "fault": str(error)}).encode())

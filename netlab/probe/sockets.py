@@ -22,6 +22,8 @@ _IP_RECVERR, _IPV6_RECVERR = 11, 25
 _EXTENDED_ERROR = struct.Struct("=IBBBBII")
 _ICMP_ORIGINS = (2, 3)
 _ICMP6_HEADER, _IP6_HEADER = 8, 40
+#: How many packets are read in one go: a flood must not hold up the clock.
+AT_ONCE = 16
 
 
 class Prober(Protocol):
@@ -95,7 +97,7 @@ class Ping:
             yield Event(0, "sent", number=number)
 
     def read(self) -> Iterator[Event]:
-        while True:
+        for _ in range(AT_ONCE):
             try:
                 data, sender = self.socket.recvfrom(65536)
             except BlockingIOError:
@@ -234,6 +236,8 @@ class Udp:
         self.payload = (check.send if check.send is not None else PAYLOAD).encode()
         self.socket = _wanting_errors(check, socket.SOCK_DGRAM)
         self.connected = False
+        # Enough to tell whether it is the expected payload.
+        self.longest = len(check.reply or "") + 200
 
     def sockets(self) -> list[socket.socket]:
         return [self.socket]
@@ -254,7 +258,7 @@ class Udp:
 
     def read(self) -> Iterator[Event]:
         yield from _queued_errors(self.socket)
-        while True:
+        for _ in range(AT_ONCE):
             try:
                 data, sender = self.socket.recvfrom(65536)
             except BlockingIOError:
@@ -263,7 +267,8 @@ class Udp:
                 # The queue says more than the errno, unless it had no room.
                 yield from list(_queued_errors(self.socket)) or [Event(0, "failed", errno=error.errno)]
                 continue
-            yield Event(0, "reply", source=sender[0], text=data.decode(errors="backslashreplace"))
+            text = data.decode(errors="backslashreplace")[: self.longest]
+            yield Event(0, "reply", source=sender[0], text=text)
 
     def close(self) -> None:
         self.socket.close()

@@ -6,7 +6,7 @@ The JSON Schema is made from these classes, so each key says what it is for.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field, PlainValidator, PrivateAttr, Strict, model_validator
 
@@ -187,7 +187,7 @@ class Topology(NodeSection):
 
     name: LabName = Field(description="The name of the lab.")
     host: Annotated[HostSection, Short(lambda value: {} if value is None else value, (NULL,))] = Field(
-        HostSection.model_validate({}), description="The machine itself."
+        cast(Any, {}), validate_default=True, description="The machine itself."
     )
     netns: Annotated[dict[Annotated[str, Strict(), AfterValidator(check_pattern)], AnyNode], MayBeEmpty] = Field(
         default_factory=dict, description="The nodes, by name; `ns{0..99}` stands for a hundred."

@@ -111,5 +111,5 @@ def _route(node: str, route: dict[str, Any], version: int) -> Route:
         kind,
         route.get("prefsrc"),
         "onlink" in route.get("flags", ()),
-        next(iter(route.get("metrics", [{}])), {}).get("mtu"),
+        route["metrics"][0].get("mtu") if route.get("metrics") else None,
     )

@@ -455,6 +455,25 @@ def test_verdicts_come_in_file_order_and_different_nodes_do_not_wait_for_each_ot
     assert all(held(one) for one in found)
 
 
+def test_a_node_that_is_not_there_and_a_descriptor_that_is_no_namespace_fail_their_checks(sandbox: Sandbox) -> None:
+    absent, broken, fine = sandbox.run(
+        check("ping", "c", "b", expect="timeout"), check("ping", "no namespace", "b"), check("ping", "a", "b")
+    )
+    assert (absent["ok"], absent["received"]) == (False, "c is not up")
+    assert not broken["ok"]
+    assert broken["received"] == "the probe could not run: [Errno 22] setns: Invalid argument"
+    assert held(fine)
+
+
+def test_a_long_payload_arrives_and_one_that_is_too_long_says_so(sandbox: Sandbox) -> None:
+    long, longer = sandbox.run(
+        check("udp", "a", "b", port=53, send="x" * 60000, reply="é" * 30000),
+        check("udp", "a", "b", port=53, send="x" * 300000),
+    )
+    assert held(long)
+    assert longer["received"] == "it is too long to be sent"
+
+
 # Capture
 
 
@@ -530,7 +549,7 @@ class Inside:
         self.held: list[socket.socket] = []
 
     def nodes(self) -> dict[str, int]:
-        found = {"host": os.open("/proc/self/ns/net", os.O_RDONLY)}
+        found = {"host": os.open("/proc/self/ns/net", os.O_RDONLY), "no namespace": os.open("/dev/null", os.O_RDONLY)}
         for name in sorted(os.listdir("/run/netns")):
             found[name] = os.open(f"/run/netns/{name}", os.O_RDONLY)
         return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from netlab.errors import Span
 from netlab.facts import (
     Address,
     Bridge,
     End,
     Fact,
     Facts,
+    Key,
     Namespace,
     Port,
     Program,
@@ -16,6 +18,7 @@ from netlab.facts import (
     facts_of,
     veth,
 )
+from netlab.topology.lab import Check
 
 
 class Builder:
@@ -114,7 +117,9 @@ def machines(pods: int = 2) -> Facts:
         lab.address(machine, "eth0", f"192.168.50.{number}/24")
         lab.route(machine, f"10.244.{other}.0/24", f"192.168.50.{other}")
         for pod in range(1, pods + 1):
-            lab.leaf(f"pod{number}{pod}", f"{machine}:v{pod}@cni0", f"10.244.{number}.{pod + 1}/24", f"10.244.{number}.1")
+            lab.leaf(
+                f"pod{number}{pod}", f"{machine}:v{pod}@cni0", f"10.244.{number}.{pod + 1}/24", f"10.244.{number}.1"
+            )
     lab.cable("node1:eth0", "node2:eth0")
     return lab.facts()
 
@@ -190,3 +195,30 @@ def alone(count: int) -> Facts:
     for number in range(count):
         lab.node(f"ns{number}")
     return lab.facts()
+
+
+SPAN = Span("lab.yml", 1, 1)
+CHECKS = (
+    Check("ping", "ping ns0 -> ns1", "ns0", "ns1", "10.0.0.2", "ns1", SPAN),
+    Check("tcp", "tcp ns0 -> ns2:80", "ns0", "ns2:80", "10.0.0.3", "ns2", SPAN, port=80, expect="refused"),
+)
+
+
+def planned() -> tuple[Facts, dict[Key, str]]:
+    """Change bridge3: ns3 comes, ns1 goes, ns2's address changes, br0 and forwarding change, veth0 is made anew."""
+    facts = dict(bridge3(4))
+    old = Address("ns2", "veth2-ns", "10.0.0.9/24")
+    facts[old.key] = old
+    acts = {old.key: "delete", ("address", "ns2", "veth2-ns", "10.0.0.3/24"): "create"}
+    acts |= {("bridge", "host", "br0"): "update", ("settings", "host"): "update"}
+    acts[("veth", "host", "veth0-br", "ns0", "veth0-ns")] = "replace"
+    for key, fact in facts.items():
+        if {"ns1", "veth1-br"} & {*key, *fact.nodes}:
+            acts[key] = "delete"
+        if {"ns3", "veth3-br"} & {*key, *fact.nodes}:
+            acts[key] = "create"
+    return facts, acts
+
+
+#: The cable of ns1 is dead at both ends.
+DEAD = {("device", "host", "veth1-br"): {"carrier": False}, ("device", "ns1", "veth1-ns"): {"carrier": False}}

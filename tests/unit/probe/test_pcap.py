@@ -36,6 +36,7 @@ def test_a_tag_goes_back_where_it_was(protocol: int) -> None:
     assert packet.type == protocol
     # Dot1AD is a Dot1Q to scapy.
     tag = packet.getlayer(Dot1Q, _subclass=True)
+    assert tag is not None
     assert (tag.vlan, tag.prio) == (5, 1)
     assert packet[UDP].payload.load == b"hello"
 

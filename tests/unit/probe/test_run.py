@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from netlab.probe.run import conflict, needs_listener, run_checks
@@ -53,17 +51,3 @@ SPAN = {"file": "lab.yml", "line": 7, "column": 5, "end_column": None}
 
 def test_no_checks_need_no_process() -> None:
     assert run_checks([], {}) == ()
-
-
-@pytest.mark.kernel
-def test_a_node_that_is_not_there_and_a_descriptor_that_is_no_namespace_fail_their_checks() -> None:
-    fd = os.open("/dev/null", os.O_RDONLY)
-    try:
-        (absent,) = run_checks([check()], {})
-        assert absent.received == "ns0 is not up"
-        broken, unheard = run_checks([check(), check("tcp")], {"ns0": fd})
-        assert unheard.received == "ns1 is not up"
-        assert not broken.ok
-        assert broken.received == "the probe could not run: [Errno 22] setns: Invalid argument"
-    finally:
-        os.close(fd)

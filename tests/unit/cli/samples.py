@@ -1,0 +1,80 @@
+"""Results as netlab.app gives them, one of each kind, every optional field filled in somewhere."""
+
+from __future__ import annotations
+
+from netlab.app.results import (
+    Applied,
+    Capability,
+    Checked,
+    Destroyed,
+    DeviceState,
+    Drift,
+    Examined,
+    Example,
+    LabStatus,
+    NodeState,
+    Planned,
+    Validation,
+)
+from netlab.errors import Problem, Span
+from netlab.facts import Address, Bridge, Difference, End, Fact, Namespace, Settings, veth
+from netlab.plan import Action, Change, Plan, Step
+from netlab.probe import Verdict
+from netlab.topology.lab import Check
+
+FILE = "topologies/bridge3.yml"
+WARNING = Problem("overlap", "10.0.0.0/24 is routed elsewhere", Span(FILE, 6, 3), "another subnet", "warning", "  br0: x")
+WRONG = Problem("unknown-key", "there is no key 'bridgs'", Span(FILE, 2, 1, 7), "bridges:", line="bridgs:")
+
+BRIDGE = Bridge("host", "br0", mac="02:00:00:00:00:01", mtu=1500)
+CABLE = veth(End("host", "veth0-br", mtu=1400), End("ns0", "veth0-ns", mtu=1500))
+GONE = Address("ns1", "eth0", "10.0.0.2/24")
+NEW = Settings("ns0", (("net.ipv4.ip_forward", "0"),))
+
+
+def change(action: Action, fact: Fact, *differences: Difference, reason: str = "it is not there") -> Change:
+    before = None if action is Action.CREATE else fact
+    return Change(action, before, None if action is Action.DELETE else fact, differences, reason)
+
+
+CHANGES = (
+    change(Action.CREATE, Namespace("ns0")),
+    change(Action.CREATE, NEW),
+    change(Action.UPDATE, CABLE, Difference("b.mtu", 1400, 1500), reason="it differs"),
+    change(Action.REPLACE, BRIDGE, Difference("mac", None, "02:00:00:00:00:01"), reason="mac cannot be changed in place"),
+    change(Action.DELETE, GONE, reason="it is not wanted"),
+)
+PLAN = Plan(CHANGES, tuple(Step(one.action, one.fact) for one in CHANGES))
+ORIGIN = {BRIDGE.key: Span(FILE, 6, 3), CABLE.key: Span(FILE, 12, 5)}
+
+VALIDATION = Validation("bridge3", 4, 22, 3)
+PLANNED = Planned("bridge3", True, PLAN, ORIGIN)
+NOTHING = Planned("bridge3", True, Plan())
+APPLIED = Applied("bridge3", "applied", False, PLAN, 0.2123)
+DESTROYED = Destroyed("bridge3", True, True, 3, 1, ("net.ipv4.ip_forward stays 1: Docker relies on it",))
+DEVICE = DeviceState("eth0", ("10.0.0.2/24",), up=True, carrier=False)
+NODE = NodeState("ns0", (DEVICE, DeviceState("eth1", (), up=False, carrier=False)), ("10.0.0.1",), ("sleep 9",))
+STATUS = LabStatus("bridge3", "up", True, f"/somewhere/{FILE}", 1000.0, 3, (NODE,), 1060.0, 4711)
+DRIFT = Drift("bridge3", CHANGES[2:], ORIGIN)
+EXAMINED = Examined(
+    (
+        Capability("bridge", True, "bridges"),
+        Capability("wireshark", False, "reading captures", "apt-get install wireshark"),
+        Capability("veth", False, "cables", "another kernel", required=True),
+    ),
+    ("veth",),
+    (WARNING,),
+)
+EXAMPLES = (Example("bridge3", "Three namespaces on one bridge.", "name: bridge3\n"), Example("hello", "The smallest.", "x\n"))
+
+
+def verdict(ok: bool, *, by: str | None = None, payload: str = "") -> Verdict:
+    check = Check("ping", "ping ns0 -> ns1", "ns0", "ns1", "10.0.0.2", "ns1", Span(FILE, 16, 5), by=by)
+    sent, came = "1 echo request from ns0 to 10.0.0.2", f"an echo reply from 10.0.0.2{payload}"
+    if ok:
+        return Verdict(check, True, "reply", sent, came, None, 0.0123)
+    return Verdict(check, False, "timeout", sent, "nothing came back", f"is ns1 up?{payload}", 2.5)
+
+
+GOOD = Checked("bridge3", (verdict(True), verdict(True)))
+BAD = Checked("bridge3", (verdict(True), verdict(False)))
