@@ -307,8 +307,7 @@ class _Valid:
         ):
             return False
         if route.onlink and route.version == 6:
-            ways = self._ways(replace(route, device=None))
-            return not ways or max(ways)[1] == route.device
+            return {device for _, device in self._ways(replace(route, device=None))} <= {route.device}
         return route.via is None or route.onlink or bool(self._ways(route))
 
     def located(self, fact: Fact) -> Fact:

@@ -52,17 +52,17 @@ def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False) -> Sc
                     settings[fact.node] = found
                 else:
                     settings[fact.node] = tuple(dict.fromkeys((*known, *found)))
-    devices = [_device_settings(facts) for facts in sets] or [{}]
-    former = {node: names for found in devices[1:] for node, names in found.items()}
-    return Scope(lab, machine, frozenset(nodes), settings, devices[0], former, observe)
+    wanted, former = _device_settings(sets[:1]), _device_settings(sets[1:])
+    return Scope(lab, machine, frozenset(nodes), settings, wanted, former, observe)
 
 
-def _device_settings(facts: Facts) -> dict[str, tuple[str, ...]]:
+def _device_settings(sets: Sequence[Facts]) -> dict[str, tuple[str, ...]]:
     """Give the names of the settings of devices, by node."""
     found: dict[str, tuple[str, ...]] = {}
-    for fact in facts.values():
-        if isinstance(fact, DeviceSettings):
-            found[fact.node] = (*found.get(fact.node, ()), *(name for name, _ in fact.values))
+    for facts in sets:
+        for fact in facts.values():
+            if isinstance(fact, DeviceSettings):
+                found[fact.node] = (*found.get(fact.node, ()), *(name for name, _ in fact.values))
     return found
 
 

@@ -73,7 +73,9 @@ class _Builder:
         """Turn the facts of a node into its box."""
         found, acts = self.found, self.acts
         namespace, settings = found.namespaces.get(node), found.settings.get(node)
-        routes = sorted(found.routes.get(node, ()), key=lambda fact: (fact.table, fact.version, natural(fact.to)))
+        routes = sorted(
+            found.routes.get(node, ()), key=lambda fact: (fact.table, fact.version, natural(fact.to), fact.metric)
+        )
         bridges = sorted(found.bridges.get(node, ()), key=lambda fact: natural(fact.name))
         return Box(
             node=node,
@@ -87,14 +89,14 @@ class _Builder:
                 Line(f"$ {fact.command}", acts.get(fact.key))
                 for fact in sorted(found.programs.get(node, ()), key=lambda fact: fact.command)
             ),
-            devices=tuple(self.device(node, name) for name in sorted(found.unported(node), key=natural)),
+            devices=tuple(self.device(node, name) for name in sorted(found.loose.get(node, ()), key=natural)),
             bridges=tuple(self.bridge(fact) for fact in bridges),
         )
 
     def bridge(self, fact: BridgeFact) -> Bridge:
         """Turn a bridge, and the ports in it, into what is drawn."""
         node = fact.node
-        inside = (name for name in self.found.devices.get(node, ()) if self.found.bridge_of(node, name) == fact.name)
+        inside = self.found.plugged[node, fact.name]
         remarks = [Line("STP")] if fact.stp else []
         remarks += [Line("VLAN filtering")] if fact.vlan_filtering else []
         return Bridge(

@@ -7,7 +7,7 @@ node here, and a port whose bridge is missing is none.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -39,19 +39,16 @@ class Index:
     ports: dict[At, Port] = field(default_factory=dict)
     addresses: dict[At, list[Address]] = field(default_factory=lambda: defaultdict(list))
     device_settings: dict[At, DeviceSettings] = field(default_factory=dict)
+    #: Devices plugged into each bridge, and those of each node that are plugged into none.
+    plugged: dict[At, list[str]] = field(default_factory=dict)
+    loose: dict[str, list[str]] = field(default_factory=_lists)
     #: Nodes that hold IPv6 addresses.
     speaks_ipv6: set[str] = field(default_factory=set)
 
     def bridge_of(self, node: str, device: str) -> str | None:
         """Name the bridge that a device is plugged into, if it is one of the facts."""
         port = self.ports.get((node, device))
-        if port and any(bridge.name == port.bridge for bridge in self.bridges.get(node, ())):
-            return port.bridge
-        return None
-
-    def unported(self, node: str) -> Iterator[str]:
-        """Give the devices of a node that are plugged into no bridge."""
-        return (device for device in self.devices.get(node, ()) if self.bridge_of(node, device) is None)
+        return port.bridge if port and (node, port.bridge) in self.plugged else None
 
 
 def index(facts: Iterable[Fact]) -> Index:
@@ -88,4 +85,9 @@ def index(facts: Iterable[Fact]) -> Index:
                 pass
     for node, bridges in found.bridges.items():
         found.devices[node] -= {bridge.name for bridge in bridges}
+        found.plugged.update(((node, bridge.name), []) for bridge in bridges)
+    for node, devices in found.devices.items():
+        for device in devices:
+            bridge = found.bridge_of(node, device)
+            (found.plugged[node, bridge] if bridge else found.loose[node]).append(device)
     return found

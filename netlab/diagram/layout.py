@@ -15,7 +15,7 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from netlab.diagram.graph import Graph
 from netlab.diagram.parts import Part, Parts, Wire
@@ -159,10 +159,11 @@ class _Layout:
     def _following(self) -> list[tuple[str, str]]:
         """Tie each piece of a row to one of the row before: behind the part in the middle of its deepest rank."""
         found = []
-        for row, later in zip(self.rows, self.rows[1:], strict=False):
+        for row, later in pairwise(self.rows):
             for number, tree in enumerate(later):
                 before = row[min(number, len(row) - 1)]
-                deepest = [name for name in before.order if before.rank[name] == max(before.rank.values())]
+                most = max(before.rank.values())
+                deepest = [name for name in before.order if before.rank[name] == most]
                 found.append((deepest[len(deepest) // 2], min(tree.order, key=tree.rank.__getitem__)))
         return found
 
@@ -174,6 +175,8 @@ def _slots(tree: Tree, name: str, other: str, devices: Sequence[str]) -> list[Sl
     if other not in tree.children[name]:
         facing = name in tree.children[other] and tree.graph.parts[other].kind == "bridge"
         return [Slot(device, round(tree.extent[name] / len(devices)) if facing else 0) for device in devices]
+    if len(devices) == 1:
+        return [Slot(devices[0], round(tree.room(name, other)))]
     gap = Slot("", round((tree.room(name, other) - tree.extent[other]) / 2))
     return [gap, *(Slot(device, round(tree.extent[other] / len(devices))) for device in devices), gap]
 

@@ -9,11 +9,21 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-from netlab.facts import Address, Bridge, DeviceSettings, Namespace, Port, Route, Settings, Stray, Veth
+from netlab.facts import Address, Bridge, DeviceSettings, Difference, Namespace, Port, Route, Settings, Stray, Veth
 from netlab.facts.settings import Values
 from netlab.kernel import encode
 from netlab.kernel.batch import Batch
-from netlab.kernel.place import Place, SettingRefused, inside, read_settings, write_settings
+from netlab.kernel.place import (
+    OVERWRITES,
+    Place,
+    SettingRefused,
+    born_setting,
+    inside,
+    read_settings,
+    setting_path,
+    split_setting,
+    write_settings,
+)
 from netlab.kernel.places import Places
 from netlab.names import HOST, mark
 from netlab.plan.steps import Action, Step, StepRefused
@@ -237,19 +247,37 @@ class Work:
 
     def _restored(self, place: Place, step: Step) -> Iterator[tuple[str, str]]:
         """Give the values of an update; a device's setting that is no longer wanted gets the node's default."""
+        fact = step.fact
+        assert isinstance(fact, (Settings, DeviceSettings))
+        if any(difference.field in OVERWRITES for difference in step.differences):
+            # What the kernel overwrites now was perhaps as wanted before.
+            yield from fact.values
         for difference in step.differences:
             if difference.after is not None:
                 yield difference.field, difference.after
+                yield from _followers(place, difference)
             else:
                 yield from _defaults(place, [difference.field])
 
 
+def _followers(place: Place, change: Difference) -> Iterator[tuple[str, str]]:
+    """Give, where a default of devices changes, the settings of the devices that had it as it was."""
+    name = change.field
+    if ".default." not in name:
+        return
+    table, _, leaf = split_setting(name)
+    for device in os.listdir(setting_path(table)):
+        own = f"{table}.{device}.{leaf}"
+        if device not in ("all", "default") and read_settings(place, (own,)).get(own) == change.before:
+            yield own, change.after
+
+
 def _defaults(place: Place, names: list[str]) -> Iterator[tuple[str, str]]:
-    """Give, for settings of a device, what its node's `conf.default` says."""
+    """Give, for settings of a device, what a new device of its node would have."""
     for name in names:
-        head, _, leaf = name.rpartition(".")
-        family = ".".join(head.split(".")[:3])
-        yield name, read_settings(place, (f"{family}.default.{leaf}",))[f"{family}.default.{leaf}"]
+        usual = born_setting(place, name)
+        if usual is not None:
+            yield name, usual
 
 
 _HANDLERS: dict[type, Callable[[Work, Step], None]] = {

@@ -168,7 +168,7 @@ def regroup_link(index: int, group: int) -> Message:
 
 
 def delete_group(group: int) -> Message:
-    """Give the message that deletes every device of a group in one stroke (net/core/rtnetlink.c, rtnl_group_dellink)."""
+    """Give the message that deletes every device of a group in one stroke (rtnl_group_dellink)."""
     return RTM_DELLINK, _CHANGE, link_body() + attribute_u32(IFLA_GROUP, group)
 
 

@@ -262,7 +262,8 @@ class Node:
         if self.holds(route.via):
             raise Errno(errno.EINVAL)
         if route.onlink:
-            ways = self._ways(route.via)
+            # ip6_route_check_nh_onlink: the gateway may not be on-link elsewhere; a default route does not count.
+            ways = [way for way in self._ways(route.via) if way[0] > 0]
             if route.version == 6 and ways and max(ways)[1] != route.device:
                 raise Errno(errno.EINVAL)
             return route

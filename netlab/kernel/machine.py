@@ -7,11 +7,21 @@ import shutil
 import subprocess
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from dataclasses import dataclass
 
 from netlab.errors import Problem
+from netlab.kernel.codec import NLM_F_DUMP, NLM_F_REQUEST, attributes
 from netlab.kernel.place import setting_path
 
+_NETLINK_NETFILTER = 12
+#: NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN.
+_GET_CHAINS = 10 << 8 | 4
+_NFTA_CHAIN_TABLE, _NFTA_CHAIN_NAME, _NFTA_CHAIN_HOOK, _NFTA_CHAIN_POLICY = 1, 3, 4, 5
+_NFTA_CHAIN_TYPE, _NFTA_HOOK_HOOKNUM = 7, 1
+#: Numbers of netfilter are in network order: NF_DROP, NF_INET_FORWARD.
+_NF_DROP, _NF_INET_FORWARD = b"\0\0\0\0", b"\0\0\0\2"
+#: NFPROTO_INET, NFPROTO_IPV4, NFPROTO_IPV6.
+_IP_FAMILIES = (1, 2, 10)
 #: Seconds that a program that only lists rules may take.
 _LISTING = 10.0
 
@@ -48,31 +58,54 @@ def has_network_rights() -> bool:
 
 def dropping_chains() -> tuple[str, ...]:
     """Give, in words, the forward chains of this machine that drop what they do not know: Docker's, a firewall's."""
-    found = [*_nftables(), *_legacy_iptables()]
+    chains = [f"chain {chain.name} of table {chain.table}" for chain in _nftables() if chain.drops_forwarding]
+    found = [*chains, *_legacy_iptables()]
     return tuple(dict.fromkeys(found))
 
 
-def _nftables() -> Iterable[str]:
-    from pyroute2.netlink.exceptions import NetlinkError
-    from pyroute2.nftables import main
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """A base chain of nftables: where it hooks in, and what it does by itself."""
 
-    nftables: Any = main
+    table: str
+    name: str
+    kind: str
+    hook: bytes | None
+    policy: bytes | None
+
+    @property
+    def drops_forwarding(self) -> bool:
+        return self.hook == _NF_INET_FORWARD and self.policy == _NF_DROP
+
+
+def _nftables() -> list[_Chain]:
+    """Ask nftables, which holds iptables-nft's chains too (include/uapi/linux/netfilter/nf_tables.h)."""
+    from netlab.kernel.socket import RouteSocket
+
     try:
-        with nftables.NFTables() as nft:
-            chains: list[Any] = list(nft.get_chains())
-    except (OSError, NetlinkError):
-        return  # no nftables in this kernel, or not ours to look at
-    for chain in chains:
-        hook = chain.get_attr("NFTA_CHAIN_HOOK")
-        policy = chain.get_attr("NFTA_CHAIN_POLICY")
-        # NF_INET_FORWARD is 2, NF_DROP is 0 (include/uapi/linux/netfilter.h); a bridge chain (family 7) numbers alike.
-        if (
-            hook is not None
-            and hook.get_attr("NFTA_HOOK_HOOKNUM") == 2
-            and policy == 0
-            and chain["nfgen_family"] in (1, 2)
-        ):
-            yield f"chain {chain.get_attr('NFTA_CHAIN_NAME')} of table {chain.get_attr('NFTA_CHAIN_TABLE')}"
+        socket = RouteSocket.opened(_NETLINK_NETFILTER)
+    except OSError:
+        return []  # a kernel without netfilter drops nothing
+    try:
+        return socket.dump((_GET_CHAINS, NLM_F_REQUEST | NLM_F_DUMP, b"\0\0\0\0"), _chain)
+    except OSError:
+        return []  # no nftables in this kernel, or not ours to look at
+    finally:
+        socket.close()
+
+
+def _chain(raw: bytes, start: int, end: int) -> _Chain | None:
+    """Turn a NFT_MSG_NEWCHAIN body into a chain; None for families other than IP's."""
+    if raw[start] not in _IP_FAMILIES:
+        return None
+    at = {number: raw[a:b] for number, a, b in attributes(raw, start + 4, end)}
+    hook = at.get(_NFTA_CHAIN_HOOK, b"")
+    numbers = {number: hook[a:b] for number, a, b in attributes(hook, 0, len(hook))}
+    table, name, kind = (
+        at.get(number, b"").rstrip(b"\0").decode(errors="replace")
+        for number in (_NFTA_CHAIN_TABLE, _NFTA_CHAIN_NAME, _NFTA_CHAIN_TYPE)
+    )
+    return _Chain(table, name, kind, numbers.get(_NFTA_HOOK_HOOKNUM), at.get(_NFTA_CHAIN_POLICY))
 
 
 def _legacy_iptables() -> Iterable[str]:
@@ -136,4 +169,5 @@ def foreign_users_of_forwarding() -> str | None:
     for link in links:
         if link.kind == "bridge" and parse_mark(link.alias) is None and link.index in addressed:
             return f"the bridge {link.name}"
-    return None
+    translating = [chain for chain in _nftables() if chain.kind == "nat"]
+    return f"address translation in table {translating[0].table}" if translating else None

@@ -134,6 +134,16 @@ def setting_path(name: str) -> str:
     return _SYSCTL + "/".join(parts)
 
 
+def split_setting(name: str) -> tuple[str, str, str]:
+    """Split the name of a device's setting into its table, the device and the setting.
+
+    >>> split_setting("net.ipv4.conf.eth0.100.rp_filter")
+    ('net.ipv4.conf', 'eth0.100', 'rp_filter')
+    """
+    parts = name.split(".")
+    return ".".join(parts[:3]), ".".join(parts[3:-1]), parts[-1]
+
+
 @contextmanager
 def journey() -> Iterator[None]:
     """Bring the calling thread back to its own namespace, whichever it visits in the block."""
@@ -172,6 +182,17 @@ def read_settings(place: Place, names: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
+def born_setting(place: Place, name: str) -> str | None:
+    """Read what a new device of a place would have for a device's setting; the calling thread must be inside.
+
+    Tables without defaults of their own (`neigh`, outside of the first namespace) show them by `lo`.
+    """
+    table, _, leaf = split_setting(name)
+    names = f"{table}.default.{leaf}", f"{table}.lo.{leaf}"
+    found = read_settings(place, names)
+    return next((found[one] for one in names if one in found), None)
+
+
 def write_settings(place: Place, values: Values) -> None:
     """Write settings in order; the calling thread must be inside. A missing file of an optional one is no fault.
 
@@ -192,7 +213,7 @@ def write_settings(place: Place, values: Values) -> None:
 
 
 #: Writing the one overwrites the others (net/ipv4/devinet.c devinet_sysctl_forward, net/ipv6/addrconf.c).
-_OVERWRITES = {
+OVERWRITES = {
     "net.ipv4.ip_forward": ("net.ipv4.conf.all.forwarding", "net.ipv4.conf.default.forwarding"),
     "net.ipv6.conf.all.forwarding": ("net.ipv6.conf.default.forwarding",),
     "net.ipv6.conf.all.disable_ipv6": ("net.ipv6.conf.default.disable_ipv6",),
@@ -209,7 +230,7 @@ def needed_writes(values: Values, born: Mapping[str, str]) -> tuple[Values, dict
         if now.get(name) != value:
             writes.append((name, value))
             now[name] = value
-            for other in _OVERWRITES.get(name, ()):
+            for other in OVERWRITES.get(name, ()):
                 now[other] = value
         if name.startswith("net.ipv4.conf.default."):
             # `lo` is older than any write to the defaults.

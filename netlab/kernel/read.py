@@ -25,10 +25,11 @@ from netlab.facts import (
     facts_of,
     veth,
 )
+from netlab.facts.settings import BASELINE
 from netlab.kernel import codec, decode
 from netlab.kernel.decode import IPV4_DEVICE_SETTINGS, IPV6_DEVICE_SETTINGS, LinkRecord, RouteRecord, array_value
 from netlab.kernel.encode import GROUP
-from netlab.kernel.place import Place, journey, read_settings
+from netlab.kernel.place import Place, born_setting, journey, read_settings, split_setting
 from netlab.kernel.places import Places
 from netlab.names import HOST, parse_mark, registered_name
 from netlab.plan.steps import Reading, Scope
@@ -111,6 +112,7 @@ class Reader:
             yield Namespace(name, self._nodes[name].by_index[1].up)
         with journey():
             settings = {name: found for name, node in self._nodes.items() if (found := self._settings(node))}
+            of_devices = {name: self._device_settings(node, settings.get(name)) for name, node in self._nodes.items()}
         yield from settings.values()
         yield from self._bridges()
         yield from self._pairs()
@@ -118,8 +120,7 @@ class Reader:
             yield from self._ports(node)
             yield from self._addresses(node)
         for node in self._nodes.values():
-            if node.own and node.name in settings:
-                yield from _device_settings(node, settings[node.name])
+            yield from of_devices[node.name]
             yield from self._routes(node)
         self._note_foreign(host)
 
@@ -128,12 +129,31 @@ class Reader:
         if not names:
             return None
         written = node.place.written
-        if written is not None and all(name in written for name in names if not name.startswith("net.bridge.")):
+        if written is not None and all(name in BASELINE and (name in written or _is_optional(name)) for name in names):
             # Made and written by this process a moment ago; what the devices were born with tells if it took.
             return Settings(node.name, tuple((name, written[name]) for name in names if name in written))
         node.place.visit()
         found = read_settings(node.place, names)
         return Settings(node.name, tuple(found.items())) if found else None
+
+    def _device_settings(self, node: _Node, settings: Settings | None) -> list[DeviceSettings]:
+        """Give settings of devices that are not their node's defaults, and those that are asked for; on a journey."""
+        found: dict[str, dict[str, str]] = {}
+        if node.own and settings is not None:
+            found = {device: dict(values) for device, values in _strays(node, settings)}
+        asked = self._scope.device_settings.get(node.name, ())
+        names = dict.fromkeys((*asked, *self._scope.former_device_settings.get(node.name, ())))
+        if names:
+            node.place.visit()
+        by_name = {link.name: link for link in node.links} if names else {}
+        for name in names:
+            device = split_setting(name)[1]
+            if device not in by_name or by_name[device].index not in node.ours:
+                continue
+            value = read_settings(node.place, (name,)).get(name)
+            if value is not None and (name in asked or value != born_setting(node.place, name)):
+                found.setdefault(device, {})[name] = value
+        return [DeviceSettings(node.name, device, tuple(values.items())) for device, values in found.items()]
 
     def _bridges(self) -> Iterator[Fact]:
         for node in self._nodes.values():
@@ -257,7 +277,15 @@ def _port(node: str, link: LinkRecord, bridge: str) -> Port:
     )
 
 
-def _device_settings(node: _Node, settings: Settings) -> Iterator[Fact]:
+#: Settings of IPv4 whose defaults no node of ours has an opinion on: 0, unless the machine has it otherwise.
+_ASSUMED = frozenset({"proxy_arp", "accept_local", "route_localnet"})
+
+
+def _is_optional(name: str) -> bool:
+    return name.startswith("net.bridge.")
+
+
+def _strays(node: _Node, settings: Settings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Give what of a node's devices is set otherwise than the node's defaults, which they were born with."""
     values = dict(settings.values)
     default4 = _expected(values, "net.ipv4", IPV4_DEVICE_SETTINGS)
@@ -273,8 +301,9 @@ def _device_settings(node: _Node, settings: Settings) -> Iterator[Fact]:
             *_stray(link, "net.ipv4", link.ipv4, default4, IPV4_DEVICE_SETTINGS),
             *_stray(link, "net.ipv6", link.ipv6, default6, IPV6_DEVICE_SETTINGS),
         ]
+        stray = [(name, value) for name, value in stray if not _is_born_so(node.place, values, name, value)]
         if stray:
-            yield DeviceSettings(node.name, link.name, tuple(stray))
+            yield link.name, stray
         elif link.index != 1:
             usual.add(arrays)
 
@@ -283,15 +312,24 @@ def _expected(values: dict[str, str], family: str, names: Iterable[str]) -> dict
     found = {}
     for name in names:
         text = values.get(f"{family}.conf.default.{name}")
-        if name == "forwarding":
+        if name == "forwarding" and text is None:
             text = values.get("net.ipv4.ip_forward" if family == "net.ipv4" else f"{family}.conf.all.forwarding")
         if name == "disable_ipv6":
             text = values.get(f"{family}.conf.all.{name}", text)
         if text is not None and text.lstrip("-").isdigit():
             found[name] = int(text)
-        elif name in ("proxy_arp", "accept_local", "route_localnet") and family == "net.ipv4":
+        elif name in _ASSUMED and family == "net.ipv4":
             found[name] = 0
     return found
+
+
+def _is_born_so(place: Place, values: dict[str, str], name: str, value: str) -> bool:
+    """Tell whether a default that was only assumed is another here; the calling thread is on a journey."""
+    table, _, leaf = split_setting(name)
+    if leaf not in _ASSUMED or f"{table}.default.{leaf}" in values:
+        return False
+    place.visit()
+    return born_setting(place, name) == value
 
 
 def _stray(

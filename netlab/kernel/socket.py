@@ -40,9 +40,9 @@ class RouteSocket:
         self._sequence = 1
 
     @classmethod
-    def opened(cls) -> RouteSocket:
-        """Open a socket in the calling thread's namespace."""
-        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    def opened(cls, protocol: int = socket.NETLINK_ROUTE) -> RouteSocket:
+        """Open a socket in the calling thread's namespace; of another netlink protocol, to ask dumps of it."""
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
         sock.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
         sock.setsockopt(_SOL_NETLINK, _EXT_ACK, 1)
         return cls(sock)

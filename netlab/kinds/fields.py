@@ -60,8 +60,7 @@ def fault(code: str, what: str, fix: str | None = None) -> PydanticCustomError:
 class Section(BaseModel):
     """A mapping of the file: its keys are known, and its values are not changed once read."""
 
-    # Built when first used: only Topology is validated by itself, and it holds the schemas of all others.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=False, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,10 +227,6 @@ def check_bridge_name(name: str) -> str:
     if name in names.RESERVED:
         raise fault("device-name", f"the name {quote(name)} is a word of the language", "write br0, for one")
     return check_device(name)
-
-
-def _schema(kind: str, example: str) -> Any:
-    return Field(json_schema_extra={"type": kind, "examples": [example]})
 
 
 Text = Annotated[str, Strict()]

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from netlab.errors import Unavailable
+from netlab.namespaces.syscalls import CLONE_NEWNET, setns
 from netlab.probe import pcap
-from netlab.probe.netns import enter
 
 #: The device name that means all of them.
 ANY = "any"
@@ -77,7 +77,7 @@ def capture(
 def _open(node_fd: int, device: str) -> tuple[socket.socket, int]:
     """Make the packet socket inside the node; the calling thread stays there."""
     try:
-        enter(node_fd)
+        setns(node_fd, CLONE_NEWNET)
         link_type, promiscuous = pcap.LINUX_SLL2, b""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as asking:
             if device != ANY:

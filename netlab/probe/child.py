@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
+from netlab.namespaces.syscalls import CLONE_NEWNET, setns
 from netlab.probe import outcome
 from netlab.probe.events import Event
 from netlab.probe.frames import Arp
 from netlab.probe.listener import Listener, listen
-from netlab.probe.netns import enter
 from netlab.probe.route import lookup
 from netlab.probe.sniffer import MOST, Sniffer
 from netlab.probe.sockets import Ping, Prober, Tcp, Udp
@@ -137,12 +137,12 @@ def probe(check: Check, source: int, target: int | None) -> tuple[list[Event], f
     listener, events = None, []
     with ExitStack() as stack:
         if target is not None:
-            enter(target)
+            setns(target, CLONE_NEWNET)
             listener, started = listen(check)
             events.append(started)
             if listener is not None:
                 stack.enter_context(closing(listener))
-        enter(source)
+        setns(source, CLONE_NEWNET)
         session = _Session(check, stack.enter_context(closing(Sniffer(check.address))), listener)
         first, last = _attempts(session, check)
         return events + first + last, session.clock()

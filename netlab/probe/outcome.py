@@ -9,7 +9,7 @@ each kind of check. An outcome equal to the expectation, answered by whom the ch
     arp   reply        an ARP reply (IPv6: a neighbour advertisement) that speaks for the address
           other-reply  something answered, but from another address or with another payload
           timeout      none of these within the patience, nor an error that means something else (tcp: filtered)
-          impossible   the machine could not even try (no such device, no buffers): no expectation is met
+          impossible   the machine could not send a single request (no such device, no buffers): no expectation is met
 
 Of one attempt with several requests one answer suffices; an answer weighs more than an error. Of several attempts the
 last one counts: with `within` the first that holds is the last, with `for` the first that does not.
@@ -137,10 +137,22 @@ def _of_event(check: Check, event: Event, events: Sequence[Event]) -> Outcome | 
         return Outcome("reply" if right else "other-reply", event)
     if event.what == "icmp" and event.icmp is not None:
         return Outcome(_outcome_of(check, meaning_of_icmp(check, event.icmp)[1]), event)
-    # An ICMP error ends a connection by an errno too; the error itself says more (code, sender).
-    if event.what == "failed" and event.errno is not None and not any(other.what == "icmp" for other in events):
-        return Outcome(_outcome_of(check, ERRNO.get(event.errno, "impossible")), event)
+    if event.what == "failed" and event.errno is not None:
+        return _of_errno(check, event, events)
     return None
+
+
+def _of_errno(check: Check, event: Event, events: Sequence[Event]) -> Outcome | None:
+    """Say the same of an errno."""
+    # An ICMP error ends a connection by an errno too; the error itself says more (code, sender).
+    if any(other.what == "icmp" for other in events):
+        return None
+    meaning = ERRNO.get(event.errno or 0, "impossible")
+    sent = {other.number for other in events if other.what == "sent"}
+    # The kernel had no room for one request (ENOBUFS), and took another: that one tells.
+    if meaning == "impossible" and event.number not in sent and sent:
+        return None
+    return Outcome(_outcome_of(check, meaning), event)
 
 
 def _outcome_of(check: Check, meaning: Meaning) -> str:

@@ -24,8 +24,8 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from netlab.errors import Span
+from netlab.namespaces.syscalls import CLONE_NEWNET, die_with_parent, unshare
 from netlab.probe.events import LONGEST_MESSAGE
-from netlab.probe.netns import die_with_parent, enter_an_empty_one
 from netlab.topology.lab import Check
 
 
@@ -90,7 +90,7 @@ def _child(door: socket.socket, request: Mapping[str, Any], fds: list[int], pare
     """Probe one check and answer; never returns into the server's loop."""
     status = 1
     try:
-        die_with_parent(parent)
+        _die_with(parent)
         from netlab.probe.child import probe
 
         events, elapsed = probe(check_of(request["check"]), fds[0], fds[1] if len(fds) > 1 else None)
@@ -98,7 +98,7 @@ def _child(door: socket.socket, request: Mapping[str, Any], fds: list[int], pare
         door.send(json.dumps(answer, ensure_ascii=False).encode())
         status = 0
     except OSError as error:
-        door.send(json.dumps({"id": request["id"], "fault": str(error)}).encode())
+        door.send(json.dumps({"id": request["id"], "fault": _words(error)}).encode())
         status = 0
     except BaseException:
         # A fault of netlab's own: the server reports it with what stands on stderr.
@@ -106,6 +106,10 @@ def _child(door: socket.socket, request: Mapping[str, Any], fds: list[int], pare
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _words(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def _reap(door: socket.socket, running: dict[int, tuple[int, int]], watch: int) -> None:
@@ -125,12 +129,19 @@ def _end(running: dict[int, tuple[int, int]]) -> None:
     running.clear()
 
 
+def _die_with(parent: int) -> None:
+    die_with_parent()
+    # The parent may have gone before.
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def main(fd: int, parent: int) -> None:
     """Serve on the socket `fd` for the process `parent`."""
-    die_with_parent(parent)
+    _die_with(parent)
     # Ctrl-C goes to the whole terminal; the other side decides what ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    enter_an_empty_one()
+    unshare(CLONE_NEWNET)
     load_scapy()
     # Loaded once, used by every fork.
     importlib.import_module("netlab.probe.child")

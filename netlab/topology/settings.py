@@ -21,6 +21,8 @@ Values = tuple[tuple[str, str], ...]
 #: Settings that name a device: the table, the device, the setting.
 _OF_DEVICE = re.compile(r"(net\.(?:ipv4|ipv6)\.(?:conf|neigh)|net\.mpls\.conf)\.(.+)\.([^.]+)\Z")
 _SCOPES = ("all", "default")
+#: Two names of one setting (net/ipv4/devinet.c).
+_SAME = {"net.ipv4.conf.all.forwarding": "net.ipv4.ip_forward"}
 
 
 @cache
@@ -55,7 +57,7 @@ def settle(draft: Draft, node: NodeDraft) -> tuple[Settings | None, list[tuple[D
     if own:
         values = baseline(bool(node.forwarding), node.ipv6, any(section.bridges for section, _ in node.parts))
     else:
-        values = () if node.forwarding is None else (("net.ipv4.ip_forward", "1" if node.forwarding else "0"),)
+        values = _of_the_machine(node)
     if not any(section.sysctls for section, _ in node.parts):
         return (Settings(node.name, values) if values else None), []
     asked, of_devices = _asked(draft, node)
@@ -72,6 +74,15 @@ def settle(draft: Draft, node: NodeDraft) -> tuple[Settings | None, list[tuple[D
     return settings, found
 
 
+def _of_the_machine(node: NodeDraft) -> Values:
+    """Give what the file asks of the real machine: forwarding, of IPv6 too where the lab has IPv6 on it."""
+    if node.forwarding is None:
+        return ()
+    value = "1" if node.forwarding else "0"
+    ipv6 = (("net.ipv6.conf.all.forwarding", value),) if node.ipv6 else ()
+    return (("net.ipv4.ip_forward", value), *ipv6)
+
+
 def _default_of(name: str) -> str:
     """Give the setting that a device's setting is born with.
 
@@ -86,8 +97,9 @@ def _asked(draft: Draft, node: NodeDraft) -> tuple[dict[str, str], dict[str, dic
     asked: dict[str, str] = {}
     of_devices: dict[str, dict[str, tuple[str, Path]]] = {}
     for section, path in node.parts:
-        for name, value in section.sysctls.items():
-            at = (*path, "sysctls", name)
+        for written, value in section.sysctls.items():
+            at = (*path, "sysctls", written)
+            name = _SAME.get(written, written)
             value = _normal(name, value)
             match = _OF_DEVICE.match(name)
             device = match[2] if match is not None and match[2] not in _SCOPES else None

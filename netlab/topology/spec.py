@@ -6,6 +6,7 @@ The JSON Schema is made from these classes, so each key says what it is for.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field, PlainValidator, PrivateAttr, Strict, model_validator
@@ -101,8 +102,6 @@ def _read_value(value: Any) -> str:
 
 
 def _check_sysctl(name: str) -> str:
-    import re
-
     if not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+", name):
         fix = f"write {name.replace('/', '.')}" if re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)+", name) else None
         raise fault(

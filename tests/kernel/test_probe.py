@@ -30,8 +30,8 @@ from typing import Any
 import pytest
 
 from netlab.errors import Span, Unavailable
+from netlab.namespaces.syscalls import CLONE_NEWNET, setns
 from netlab.probe import Event, Verdict, capture, run_checks
-from netlab.probe.netns import enter
 from netlab.probe.server import check_of
 from netlab.topology.lab import Check
 
@@ -461,7 +461,7 @@ def test_a_node_that_is_not_there_and_a_descriptor_that_is_no_namespace_fail_the
     )
     assert (absent["ok"], absent["received"]) == (False, "c is not up")
     assert not broken["ok"]
-    assert broken["received"] == "the probe could not run: [Errno 22] setns: Invalid argument"
+    assert broken["received"] == "the probe could not run: setns: Invalid argument"
     assert held(fine)
 
 
@@ -603,7 +603,7 @@ class Inside:
 
         def opened() -> socket.socket:
             fd = os.open(f"/run/netns/{order['node']}", os.O_RDONLY)
-            enter(fd)
+            setns(fd, CLONE_NEWNET)
             os.close(fd)
             made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM if order.get("udp") else socket.SOCK_STREAM)
             made.bind((order["address"], order["port"]))

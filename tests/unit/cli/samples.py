@@ -23,7 +23,9 @@ from netlab.probe import Verdict
 from netlab.topology.lab import Check
 
 FILE = "topologies/bridge3.yml"
-WARNING = Problem("overlap", "10.0.0.0/24 is routed elsewhere", Span(FILE, 6, 3), "another subnet", "warning", "  br0: x")
+WARNING = Problem(
+    "overlap", "10.0.0.0/24 is routed elsewhere", Span(FILE, 6, 3), "another subnet", "warning", "  br0: x"
+)
 WRONG = Problem("unknown-key", "there is no key 'bridgs'", Span(FILE, 2, 1, 7), "bridges:", line="bridgs:")
 
 BRIDGE = Bridge("host", "br0", mac="02:00:00:00:00:01", mtu=1500)
@@ -41,7 +43,9 @@ CHANGES = (
     change(Action.CREATE, Namespace("ns0")),
     change(Action.CREATE, NEW),
     change(Action.UPDATE, CABLE, Difference("b.mtu", 1400, 1500), reason="it differs"),
-    change(Action.REPLACE, BRIDGE, Difference("mac", None, "02:00:00:00:00:01"), reason="mac cannot be changed in place"),
+    change(
+        Action.REPLACE, BRIDGE, Difference("mac", None, "02:00:00:00:00:01"), reason="mac cannot be changed in place"
+    ),
     change(Action.DELETE, GONE, reason="it is not wanted"),
 )
 PLAN = Plan(CHANGES, tuple(Step(one.action, one.fact) for one in CHANGES))
@@ -65,7 +69,10 @@ EXAMINED = Examined(
     ("veth",),
     (WARNING,),
 )
-EXAMPLES = (Example("bridge3", "Three namespaces on one bridge.", "name: bridge3\n"), Example("hello", "The smallest.", "x\n"))
+EXAMPLES = (
+    Example("bridge3", "Three namespaces on one bridge.", "name: bridge3\n"),
+    Example("hello", "The smallest.", "x\n"),
+)
 
 
 def verdict(ok: bool, *, by: str | None = None, payload: str = "") -> Verdict:

@@ -67,7 +67,7 @@ except SystemExit:
     assert done.stderr.strip() == "[]"
 
 
-def test_destroy_imports_nothing_heavy(tmp_path: Path) -> None:
+def test_destroy_imports_nothing_heavy() -> None:
     heavy = ("rich", "pydantic", "networkx", "ruamel", "scapy", "graphviz")
     code = f"""
 import sys
@@ -156,9 +156,7 @@ def test_a_command_without_a_result_takes_no_json(run: Run) -> None:
         (EOFError(), 1),
     ],
 )
-def test_every_error_has_words_a_document_and_an_exit_code(
-    run: Run, stand: Stand, error: Exception, code: int
-) -> None:
+def test_every_error_has_words_a_document_and_an_exit_code(run: Run, stand: Stand, error: Exception, code: int) -> None:
     stand("validate", error)
     plain = run("validate", "x.yml")
     assert (plain.exit_code, plain.stdout) == (code, "")
@@ -198,9 +196,8 @@ def test_interrupted(run: Run, stand: Stand) -> None:
     assert found["problems"][0]["code"] == "interrupted"
 
 
-@pytest.mark.parametrize("arguments", [("validate",), ("--help",)])
-def test_ctrl_c_at_any_time_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    # A reader that never writes keeps netlab at work on its file.
+def test_ctrl_c_is_one_line(tmp_path: Path) -> None:
+    # A writer that never writes keeps netlab at work on its file.
     os.mkfifo(tmp_path / "x.yml")
     child = subprocess.Popen(
         [*PROGRAM, "validate", str(tmp_path / "x.yml")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -212,7 +209,7 @@ def test_ctrl_c_at_any_time_is_one_line(arguments: tuple[str, ...], tmp_path: Pa
     assert (child.returncode, out, err) == (130, "", "interrupted\n")
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_goes_away_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as gone:
@@ -241,13 +238,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_name_that_the_terminal_cannot_show_is_escaped() -> None:
     done = subprocess.run(
-        [*PROGRAM, "validate", b"a\xff\xc3\xbc.yml"],
+        [*PROGRAM, "validate", b"a\xff\xe2\x9c\x93.yml"],
         capture_output=True,
-        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "1"},
         timeout=60,
     )
     assert done.returncode == 2
-    assert b"a\\udcff\\xfc.yml" in done.stderr
+    assert b"a\\udcff\\u2713.yml" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from netlab.errors import Span
 from netlab.facts import (
     Address,
@@ -91,7 +93,7 @@ def router_chain(routers: int = 2) -> Facts:
     names = ["client", *(f"r{number}" for number in range(1, routers + 1)), "server"]
     for name in names:
         lab.node(name, forwarding=name.startswith("r"))
-    for hop, (left, right) in enumerate(zip(names, names[1:], strict=False)):
+    for hop, (left, right) in enumerate(pairwise(names)):
         lab.cable(f"{left}:right", f"{right}:left")
         lab.address(left, "right", f"10.0.{hop}.1/24")
         lab.address(right, "left", f"10.0.{hop}.2/24")
@@ -221,4 +223,7 @@ def planned() -> tuple[Facts, dict[Key, str]]:
 
 
 #: The cable of ns1 is dead at both ends.
-DEAD = {("device", "host", "veth1-br"): {"carrier": False}, ("device", "ns1", "veth1-ns"): {"carrier": False}}
+DEAD: dict[tuple[str, ...], dict[str, object]] = {
+    ("device", "host", "veth1-br"): {"carrier": False},
+    ("device", "ns1", "veth1-ns"): {"carrier": False},
+}

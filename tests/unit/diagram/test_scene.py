@@ -48,7 +48,7 @@ def test_names_stand_as_a_person_counts() -> None:
 
 def test_the_order_of_the_facts_does_not_matter() -> None:
     facts = labs.machines()
-    assert draw(facts) == draw(dict(reversed(facts.items())))
+    assert draw(facts) == draw(dict(reversed(list(facts.items()))))
 
 
 def test_a_plain_node_on_an_addressed_bridge_stands_inside_its_machine() -> None:

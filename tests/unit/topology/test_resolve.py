@@ -367,6 +367,8 @@ def test_the_real_machine_gets_only_what_the_file_asks() -> None:
     assert plain.nodes == ("host", "a")
     asked = lab("forwarding: true\nsysctls: {net.core.somaxconn: 512}\n" + text, sandboxed=False)
     assert settings(asked, "host") == {"net.ipv4.ip_forward": "1", "net.core.somaxconn": "512"}
+    both = lab('forwarding: true\nbridges: {br0: "fd00::/64"}\n', sandboxed=False)
+    assert settings(both, "host") == {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"}
 
 
 def test_a_file_may_demand_a_sandbox() -> None:

@@ -1,0 +1,112 @@
+"""check: verdicts as they come, exit codes, the JUnit report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+from netlab.app.results import Checked
+from netlab.cli.junit import report
+from netlab.probe import Verdict
+from tests.unit.cli.conftest import Run, Stand, document_of
+from tests.unit.cli.samples import BAD, FILE, GOOD, WARNING, verdict
+
+
+def checking(found: Checked) -> Callable[..., Checked]:
+    def check(target: str | None, *, on_verdict: Callable[[Verdict], None] | None) -> Checked:
+        for one in found.verdicts if on_verdict is not None else ():
+            on_verdict(one)  # type: ignore[misc]
+        return found
+
+    return check
+
+
+def test_checks_that_pass(run: Run, stand: Stand) -> None:
+    stand("check", checking(GOOD))
+    result = run("check", "--live", "bridge3")
+    assert result.exit_code == 0
+    assert result.stdout == "✓ ping ns0 -> ns1  0.01 s\n" * 2 + "bridge3: all 2 checks passed\n"
+
+
+def test_a_check_that_fails_says_what_was_sent_what_came_back_and_where_to_look(run: Run, stand: Stand) -> None:
+    stand("check", checking(BAD))
+    result = run("check")
+    assert result.exit_code == 4
+    assert result.stdout == (
+        "✓ ping ns0 -> ns1  0.01 s\n"
+        "✗ ping ns0 -> ns1  2.50 s\n"
+        "    expected   reply, not timeout\n"
+        "    sent       1 echo request from ns0 to 10.0.0.2\n"
+        "    came back  nothing came back\n"
+        "    look at    is ns1 up?\n"
+        f"    asked in   {FILE}:16:5\n"
+        "bridge3: 1 of 2 checks failed\n"
+    )
+    assert "netlab drift bridge3" in result.stderr
+
+
+def test_who_must_answer_is_said(run: Run, stand: Stand) -> None:
+    stand("check", checking(Checked("bridge3", (verdict(False, by="r1"),))))
+    assert "    expected   reply from r1, not timeout\n" in run("check").stdout
+
+
+def test_the_document_has_every_verdict_and_the_same_exit_code(run: Run, stand: Stand) -> None:
+    stand("check", checking(Checked("bridge3", BAD.verdicts, (WARNING,))))
+    result = run("check", "--json")
+    found = document_of(result)
+    assert result.exit_code == 4
+    assert found["result"]["ok"] is False
+    assert [one["ok"] for one in found["result"]["checks"]] == [True, False]
+    assert found["problems"][0]["code"] == "overlap"
+
+
+def test_a_lab_without_checks_passes_and_says_so(run: Run, stand: Stand) -> None:
+    stand("check", checking(Checked("bridge3", ())))
+    result = run("check")
+    assert (result.exit_code, result.stdout) == (0, "bridge3: no checks in its file\n")
+
+
+def test_junit(run: Run, stand: Stand, tmp_path: Path) -> None:
+    stand("check", checking(BAD))
+    path = tmp_path / "report.xml"
+    assert run("check", "--junit", str(path)).exit_code == 4
+    root = ElementTree.parse(path).getroot()
+    assert root.tag == "testsuites"
+    suite = root.find("testsuite")
+    assert suite is not None
+    assert {name: suite.get(name) for name in ("name", "tests", "failures", "errors")} == {
+        "name": "bridge3",
+        "tests": "2",
+        "failures": "1",
+        "errors": "0",
+    }
+    good, bad = suite.findall("testcase")
+    assert (good.get("name"), good.get("classname"), good.get("file"), good.get("line")) == (
+        "ping ns0 -> ns1",
+        "bridge3.ping",
+        FILE,
+        "16",
+    )
+    assert good.find("failure") is None
+    failure = bad.find("failure")
+    assert failure is not None
+    assert (failure.get("message"), failure.get("type")) == ("expected reply, not timeout", "timeout")
+    assert (
+        failure.text == "sent: 1 echo request from ns0 to 10.0.0.2\ncame back: nothing came back\nlook at: is ns1 up?"
+    )
+
+
+def test_a_report_is_xml_whatever_a_probe_saw() -> None:
+    found = Checked("bridge3", (verdict(False, payload=" \x00\x1b\udcff<&\U0001f600"),))
+    failure = ElementTree.fromstring(report(found)).find(".//failure")
+    assert failure is not None
+    assert "\ufffd\ufffd\ufffd<&\U0001f600" in (failure.text or "")
+
+
+def test_a_report_that_cannot_be_written_is_found_out_before_any_probe(run: Run, stand: Stand, tmp_path: Path) -> None:
+    stand("check", AssertionError("it probed"))
+    for path in (tmp_path, tmp_path / "nothing" / "report.xml"):
+        result = run("check", "--junit", str(path))
+        assert result.exit_code == 2
+        assert "cannot write" in result.stderr
