@@ -16,7 +16,7 @@ from netlab.app.results import Applied, Planned
 from netlab.app.targets import Found, look_up, read_text
 from netlab.app.transaction import Attempt, carry_out, obstructions, read, scope_of, with_initial
 from netlab.app.world import World
-from netlab.errors import NetlabError, Obstructed, Problem, UsageError
+from netlab.errors import NetlabError, Obstructed, Problem, Span, UsageError
 from netlab.facts import Bridge, Facts, to_json
 from netlab.names import HOST
 from netlab.namespaces.inside import run_inside
@@ -128,13 +128,24 @@ def _look(world: World, wanted: _Wanted) -> Plan:
 
 def _obstacles(wanted: _Wanted) -> tuple[Problem, ...]:
     """Warn of what will drop the lab's packets: rules of the real machine, a neighbour table that is too small."""
-    from netlab.kernel.machine import neighbour_limit, obstacles
+    from netlab.kernel.machine import neighbour_limit, obstacles, overlaps
 
     found = neighbour_limit(sum(fact.family == "address" for fact in wanted.want.values()))
     if wanted.machine:
         bridges = any(fact.family == "bridge" and fact.nodes[0] == HOST for fact in wanted.want.values())
         found += obstacles(bridges, forwards=("settings", HOST) in wanted.want)
+        found += overlaps(_host_networks(wanted))
     return found
+
+
+def _host_networks(wanted: _Wanted) -> dict[str, Span | None]:
+    """Give the networks that the lab puts on the machine itself, and where the file asks for them."""
+    return {
+        network: wanted.lab.origin.get(key)
+        for key, fact in wanted.want.items()
+        for node, _, network in fact.connects()
+        if node == HOST
+    }
 
 
 def _require(wanted: _Wanted) -> None:

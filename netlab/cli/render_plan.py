@@ -91,14 +91,14 @@ def _change_lines(change: Change, span: Span | None, width: int, every_field: bo
 
 
 def _values(fact: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Give a fact's fields by dotted name, unset ones left out."""
+    """Give a fact's fields by dotted name, but for unset ones and the node, which the label says."""
     for field in fields(fact):
         value = getattr(fact, field.name)
         if hasattr(value, "__dataclass_fields__"):
             yield from _values(value, f"{prefix}{field.name}.")
         elif field.name == "values":
             yield from value
-        elif value is not None:
+        elif value is not None and field.name != "node":
             yield f"{prefix}{field.name}", value
 
 

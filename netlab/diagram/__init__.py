@@ -1,11 +1,12 @@
 """Drawings: facts -> a frozen scene -> DOT or Mermaid text -> SVG, PNG or PDF.
 
-    build     facts -> Scene        what is drawn: boxes, bridges, devices, cables (elements holds the types)
-    alike     Scene -> Scene        nodes that say the same become one box, in labs too big to draw one by one
-    blocks    elements -> Block     the lines of text of a thing, and how large they are on paper
-    layout    Scene -> Sketch       which way it grows, who stands beside whom, on which side a cable leaves
-    dot       Sketch -> DOT         mermaid: Scene -> Mermaid; both sorted, the same bytes for the same scene
-    render    DOT -> SVG, PNG, PDF  the only part that runs a program (dot), bounded in time
+    index, build    facts -> Scene          what is drawn: boxes, bridges, devices, cables (elements holds the types)
+    alike           Scene -> Scene          nodes that say the same share a box, in labs too big to draw one by one
+    parts           Scene -> Parts          what is placed on paper; blocks: lines of type, and how large they are
+    graph, tree     Parts -> trees          what hangs together, grown from its centre, and measured
+    layout          Parts -> Sketch         which way it grows, who stands where, on which side a cable leaves
+    tables, dot     Sketch -> DOT           mermaid: Scene -> Mermaid; sorted, the same bytes for the same scene
+    render          DOT -> SVG, PNG, PDF    the only part that runs a program (dot), bounded in time
 
 Nothing here knows of plans or the machine: what a plan does to a fact, and what was observed of a device, are handed
 in as plain mappings.

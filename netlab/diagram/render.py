@@ -37,6 +37,9 @@ def render(dot: str, format: Literal["svg", "png", "pdf"]) -> bytes:
         raise Unavailable("Graphviz' program dot is not installed", fix="apt-get install graphviz") from None
     except execute.CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip()
+        if "not recognized" in said:
+            fix = "apt-get install graphviz"
+            raise Unavailable(f"this Graphviz cannot write {format}: {said.splitlines()[0]}", fix) from None
         raise AssertionError(f"dot refused netlab's own text: {said}") from error
     except Exception as error:
         # By its name, for modules of the pure core do not import subprocess.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from netlab.errors import Problem
+from netlab.errors import Problem, Span
 from netlab.kernel.codec import NLM_F_DUMP, NLM_F_REQUEST, attributes
 from netlab.kernel.place import setting_path
 
@@ -152,6 +152,52 @@ def obstacles(bridges: bool, forwards: bool) -> tuple[Problem, ...]:
         what += ": nodes will not reach each other through the host"
     fix = "apply with --sandbox; or accept the lab's bridge: iptables -I DOCKER-USER -i BRIDGE -j ACCEPT"
     return (Problem(code="forward-drop", what=what, fix=fix, severity="warning"),)
+
+
+def overlaps(networks: Mapping[str, Span | None]) -> tuple[Problem, ...]:
+    """Warn of networks of a lab's host that overlap what this machine reaches otherwise: one of the two is lost."""
+    from ipaddress import ip_network
+
+    known = _networks_of_machine()
+    found = []
+    for text, span in networks.items():
+        network = ip_network(text)
+        for other, where in known.items():
+            theirs = ip_network(other)
+            if network.version == theirs.version and network.overlaps(theirs) and theirs.prefixlen:
+                what = f"{text} overlaps {other}, which this machine reaches by {where}"
+                fix = "choose another subnet, or apply with --sandbox"
+                found.append(Problem("overlap", what, span, fix, severity="warning"))
+    return tuple(found)
+
+
+def _networks_of_machine() -> dict[str, str]:
+    """Give the networks of devices and routes of this machine that are not netlab's, and the device of each."""
+    from socket import AF_INET, AF_INET6
+
+    from netlab.facts import PROTOCOL, network_of
+    from netlab.kernel import codec, decode
+    from netlab.kernel.place import Place
+    from netlab.names import HOST, parse_mark
+
+    host = Place.here(HOST)
+    try:
+        links, addresses, *routes = host.socket.dumps(
+            [
+                (codec.link_dump(), decode.link),
+                (codec.address_dump(), decode.address),
+                (codec.route_dump(AF_INET), decode.route),
+                (codec.route_dump(AF_INET6), decode.route),
+            ]
+        )
+    finally:
+        host.close()
+    foreign = {link.index: link.name for link in links if parse_mark(link.alias) is None and link.index != 1}
+    found = {network_of(text): foreign[index] for index, text in addresses if index in foreign}
+    for route in (route for family in routes for route in family):
+        if route.protocol != PROTOCOL and route.index in foreign:
+            found.setdefault(route.to, foreign[route.index])
+    return found
 
 
 def foreign_users_of_forwarding() -> str | None:

@@ -533,7 +533,7 @@ def test_every_kind_works_inside_a_user_namespace() -> None:
         check("arp", "a", "r1", device="eth0"),
         check("arp", "a", "r1", 1, device="eth0"),
     )
-    assert [verdict["name"] for verdict in verdicts if not verdict["ok"]] == []
+    assert [verdict for verdict in verdicts if not verdict["ok"]] == []
     captured = inside.order(do="capture", node="b", device="eth0", check=asdict(check("ping", "b", "a")), count=2)
     assert captured["packets"] == 2
     inside.close()

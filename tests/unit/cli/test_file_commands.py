@@ -61,7 +61,7 @@ def test_verbose_shows_the_fields_of_what_is_new(run: Run, stand: Stand) -> None
     stand("plan", PLANNED)
     result = run("plan", "-v", "x.yml")
     assert "  + settings of ns0\n      net.ipv4.ip_forward 0\n" in result.stdout
-    assert "  + netns ns0\n      node ns0\n      up yes\n" in result.stdout
+    assert "  + netns ns0\n      up yes\n" in result.stdout
 
 
 def test_an_empty_plan(run: Run, stand: Stand) -> None:

@@ -170,7 +170,7 @@ def test_advice_is_given_for_all_that_is_not_simply_up() -> None:
     quiet = replace(STATUS, confirm_until=None)
     assert advice_text([quiet], 0.0) == ""
     for state in ("gone", "interrupted", "orphaned"):
-        assert "netlab destroy bridge3" in advice_text([replace(quiet, state=state)], 0.0)  # type: ignore[arg-type]
+        assert "netlab destroy bridge3" in advice_text([replace(quiet, state=state)], 0.0)
     assert unstyle(advice_text([STATUS], 1000.0)) == "bridge3 is undone in 60 s unless: netlab confirm bridge3"
 
 

@@ -105,3 +105,12 @@ def test_a_stuck_dot_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 def test_text_that_dot_refuses_is_a_fault_of_ours() -> None:
     with pytest.raises(AssertionError, match="syntax error"):
         diagram.render("graph {", "svg")
+
+
+def test_a_graphviz_without_the_format_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    poor = tmp_path / "dot"
+    poor.write_text("#!/bin/sh\necho 'Format: \"png\" not recognized. Use one of: dot svg' >&2\nexit 1\n")
+    poor.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unavailable, match="cannot write png"):
+        diagram.render("graph {}", "png")

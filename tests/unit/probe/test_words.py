@@ -91,7 +91,7 @@ def test_received(asked: Check, events: list[Event], text: str) -> None:
             [BY_GATEWAY, sent(), Event(0.1, "asked", device="eth0", target="10.0.0.254")],
             "the gateway did not answer ARP for 10.0.0.254 on eth0",
         ),
-        (check(), [ROUTE, sent(), OUT], "does a filter of ns1 drop it?"),
+        (check(), [ROUTE, sent(), OUT], "is ns1's device up, and does a filter there drop it?"),
         (check(), [BY_GATEWAY, sent(), OUT], "for the gateway 10.0.0.254 and nothing came back"),
         (check("tcp"), [ROUTE, sent()], "no packet was seen on any device of ns0"),
         (
