@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from netlab.app.applying import apply, plan
     from netlab.app.destroying import destroy
-    from netlab.app.draw import diagram
+    from netlab.app.draw import diagram, picture
     from netlab.app.enter import capture, execute, shell
     from netlab.app.examination import doctor
     from netlab.app.guard import confirm
@@ -33,6 +33,7 @@ _WHERE = {
     "destroy": "destroying",
     "doctor": "examination",
     "diagram": "draw",
+    "picture": "draw",
     "capture": "enter",
     "execute": "enter",
     "shell": "enter",
@@ -62,6 +63,7 @@ __all__ = [
     "drift",
     "examples",
     "execute",
+    "picture",
     "plan",
     "plan_commands",
     "plan_dot",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 
 from netlab.app.guard import cancel
@@ -37,6 +38,8 @@ def destroy(target: str | None = None, *, wait: float = 10.0, world: World | Non
             notes = settle(world.store, lab)
         world.store.forget(lab)
         shutil.rmtree(world.logs / lab, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            world.logs.rmdir()  # other labs have files there
     existed = bool(sandboxes or namespaces or devices or record is not None)
     return Destroyed(lab, existed, bool(sandboxes), namespaces, devices, notes)
 

@@ -11,7 +11,7 @@ from netlab.app.applying import plan as plan_file
 from netlab.app.look import reading_of
 from netlab.app.targets import existing, is_file, lab_of
 from netlab.app.world import World
-from netlab.errors import UsageError
+from netlab.errors import Unavailable, UsageError
 from netlab.facts import Facts, Key
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 #: What a picture can be: the first two are text, the others are drawn by graphviz.
 FORMATS = ("dot", "mermaid", "svg", "png", "pdf")
+
+
+#: Labs of more nodes are not drawn unasked: it takes a second, and says less.
+_MOST_NODES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,25 @@ def diagram(
     else:
         subject = _asked(target, world)
     return _drawn(subject, format)
+
+
+def picture(lab: str, *, world: World | None = None) -> str | None:
+    """Draw a lab as applied into a file that goes with it; give the path.
+
+    None for a lab of more than a hundred nodes, and where graphviz is missing: nobody has asked for it.
+    """
+    world = world or World.here()
+    subject = _asked(lab, world)
+    if sum(fact.family == "netns" for fact in subject.facts.values()) > _MOST_NODES:
+        return None
+    try:
+        drawn = _drawn(subject, "svg")
+    except Unavailable:
+        return None
+    path = world.logs / lab / f"{lab}.svg"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_bytes(drawn)
+    return str(path)
 
 
 def _drawn(subject: _Subject, format: str) -> bytes:

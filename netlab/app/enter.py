@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
@@ -13,10 +11,7 @@ from netlab.app.targets import existing
 from netlab.app.world import World
 from netlab.errors import UsageError
 from netlab.namespaces.inside import run_inside
-from netlab.namespaces.syscalls import CLONE_NEWNET, setns
-
-#: As shells say it (POSIX, XCU 2.8.2).
-_NOT_FOUND, _NOT_EXECUTABLE = 127, 126
+from netlab.namespaces.programs import run_foreground
 
 
 def split_place(place: str) -> tuple[str | None, str]:
@@ -49,27 +44,10 @@ def shell(place: str, *, world: World | None = None) -> int:
 
 def _run(lab: str, node: str, argv: list[str]) -> int:
     namespace = open_node(lab, node)
-    environment = {**os.environ, "NETLAB_LAB": lab, "NETLAB_NODE": node}
-    # Ctrl-C is for the program: it is in the same process group, and we wait for it.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def enter() -> None:
-        setns(namespace, CLONE_NEWNET)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-
     try:
-        child = subprocess.Popen(argv, env=environment, preexec_fn=enter)
-        code = child.wait()
-    except FileNotFoundError:
-        os.write(2, f"netlab: {argv[0]}: no such program\n".encode())
-        return _NOT_FOUND
-    except PermissionError:
-        os.write(2, f"netlab: {argv[0]}: may not be run\n".encode())
-        return _NOT_EXECUTABLE
+        return run_foreground(namespace, argv, {"NETLAB_LAB": lab, "NETLAB_NODE": node})
     finally:
-        signal.signal(signal.SIGINT, before)
         os.close(namespace)
-    return 128 - code if code < 0 else code
 
 
 def capture(

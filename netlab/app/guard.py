@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any
 from netlab.app.world import World
 from netlab.errors import NetlabError, UsageError
 from netlab.namespaces.processes import open_process, process_of, send
+from netlab.namespaces.programs import start_detached
 from netlab.store import Record
 
 #: Seconds that the guard waits for an apply that is under way.
@@ -25,19 +25,7 @@ _PATIENCE = 60.0
 
 def start_guard(lab: str, seconds: float) -> dict[str, Any]:
     """Start the guard of a lab; give its pid and start time."""
-    command = [sys.executable, "-m", "netlab.app.guard", lab, str(seconds)]
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-    )
-    process = process_of(child.pid)
-    assert process is not None, "a child that nobody has waited for is there"
-    child.returncode = 0  # it outlives us by design: no warning that it still runs
+    process = start_detached("netlab.app.guard", [lab, str(seconds)])
     return {"pid": process.pid, "start_time": process.start_time}
 
 

@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Any
 
 from netlab.app.results import Outcome
 from netlab.errors import Disagreement, Obstructed, Problem, Span
-from netlab.facts import DeviceSettings, Fact, Facts, Key, Settings
+from netlab.facts import Bridge, DeviceSettings, Fact, Facts, Key, Settings
+from netlab.facts.links import BRIDGE_DEFAULTS
 from netlab.facts.settings import BASELINE
 from netlab.kernel.explain import describe, explain
 from netlab.plan import Action, Door, Plan, Reading, Scope, Step, StepRefused, plan
@@ -223,15 +225,21 @@ def _initial(done: Plan, doors: Sequence[Door]) -> dict[str, dict[str, str]]:
 
 
 def with_initial(want: Facts, applied: Facts, initial: Mapping[str, Mapping[str, str]]) -> Facts:
-    """Have settings that the file no longer names go back to what they were before netlab wrote them."""
+    """Have what the file no longer names go back to what it was before netlab changed it: settings, bridge options."""
     changed: dict[Key, Fact] = {}
     for key, before in applied.items():
         now = want.get(key)
+        if isinstance(before, Bridge) and isinstance(now, Bridge):
+            unsaid = {name: value for name, value in BRIDGE_DEFAULTS.items() if getattr(now, name) is None}
+            back: dict[str, Any] = {name: value for name, value in unsaid.items() if getattr(before, name) is not None}
+            if back:
+                changed[key] = replace(now, **back)
+            continue
         if not isinstance(before, Settings) or not isinstance(now, Settings) or before.values == now.values:
             continue
         named = {name for name, _ in now.values}
         known = initial.get(now.node, {})
-        back = tuple((name, known[name]) for name, _ in before.values if name not in named and name in known)
-        if back:
-            changed[key] = Settings(now.node, (*now.values, *back))
+        restored = tuple((name, known[name]) for name, _ in before.values if name not in named and name in known)
+        if restored:
+            changed[key] = Settings(now.node, (*now.values, *restored))
     return {**want, **changed} if changed else want

@@ -31,7 +31,7 @@ class World:
     """What commands need from outside: the store, whether we may change this machine, the clock, the doors."""
 
     store: Store
-    #: The directory of programs' output, one folder a lab.
+    #: Where labs keep other files, one folder each: the output of programs, a picture.
     logs: Path
     #: Whether this process may change the machine's own network; else labs live in sandboxes.
     privileged: bool
@@ -45,4 +45,4 @@ class World:
 
         root = Store.locate()
         machine = Store.machine_here()
-        return cls(Store(root, machine), root / str(machine) / ".logs", os.geteuid() == 0 and has_network_rights())
+        return cls(Store(root, machine), root / str(machine) / ".files", os.geteuid() == 0 and has_network_rights())

@@ -61,10 +61,10 @@ def _explained(error: Exception) -> tuple[tuple[Problem, ...], int, str]:
         what, _, fix = error.format_message().partition("\n  fix: ")
         context = getattr(error, "ctx", None)
         if context is None or fix:
-            return (Problem("usage", what, fix=fix or None),), error.exit_code, ""
+            return (Problem("usageerror", what, fix=fix or None),), error.exit_code, ""
         value = isinstance(error, click.BadParameter) and not isinstance(error, click.MissingParameter)
         usage = "" if value else context.get_usage().replace("Usage:", "usage:", 1)
-        return (Problem("usage", what, fix=f"{context.command_path} --help"),), error.exit_code, usage
+        return (Problem("usageerror", what, fix=f"{context.command_path} --help"),), error.exit_code, usage
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
         where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, (str, bytes)) else ""
         return (Problem("oserror", f"{where}{error.strerror or error}"),), 1, ""

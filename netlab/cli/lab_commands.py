@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     type=click.FloatRange(min=0, min_open=True),
     help="Undo it after so many seconds, unless `netlab confirm LAB` comes first.",
 )
+@click.option("--no-check", is_flag=True, help="Leave out the checks of FILE.")
+@click.option("--no-picture", is_flag=True, help="Leave out the picture of the lab.")
 @wait_option()
 def apply_command(
     call: Call,
@@ -47,11 +49,15 @@ def apply_command(
     sandbox: bool | None,
     on_error: Literal["undo", "keep"],
     confirm: float | None,
+    no_check: bool,
+    no_picture: bool,
     wait: float,
 ) -> int:
     """Bring the network to what FILE says. Does not ask: look first with plan.
 
     A lab that is up already gets the difference only. Whatever fails, all is undone.
+    When something has changed, the checks of FILE are run (exit with 4 when one
+    fails) and a picture is drawn; not with --json.
     """
     from netlab import app
     from netlab.cli.ending import INTERRUPTED
@@ -64,7 +70,7 @@ def apply_command(
     else:
         _tell(call, done)
     if done.outcome == "applied":
-        return 0
+        return 0 if call.json or not done.plan.changes else _prove(call, done.lab, no_check, no_picture)
     return INTERRUPTED if any(problem.code == "interrupted" for problem in done.problems) else 1
 
 
@@ -77,6 +83,23 @@ def _tell(call: Call, done: Applied) -> None:
         return
     call.show(render_lab.applied_text(done))
     call.say(render_lab.next_text(done, time.time()))
+
+
+def _prove(call: Call, lab: str, no_check: bool, no_picture: bool) -> int:
+    """Run the checks of a lab that has just been applied, and draw it; give the exit code."""
+    from netlab import app
+    from netlab.cli.check_command import CHECKS_FAILED
+    from netlab.cli.render_check import checked_text, verdict_text
+
+    status = 0
+    if not no_check:
+        found = app.check(lab, on_verdict=lambda verdict: call.show(verdict_text(verdict)))
+        if found.verdicts:
+            call.show(checked_text(found))
+            status = 0 if found.ok else CHECKS_FAILED
+    if not no_picture and (path := app.picture(lab)) is not None:
+        call.show(f"{click.style(lab, bold=True)}: picture in {path}")
+    return status
 
 
 @verb("confirm", kind="confirm", examples=["netlab confirm bridge3"])

@@ -42,9 +42,7 @@ def next_text(done: Applied, now: float) -> str:
     if done.confirm_until is not None:
         left = max(0, round(done.confirm_until - now))
         return style(f"  undone in {left} s unless: netlab confirm {done.lab}", fg="yellow")
-    if not done.plan.changes:
-        return ""
-    return style(f"  next: netlab check {done.lab}, netlab diagram {done.lab} -o {done.lab}.svg", dim=True)
+    return ""
 
 
 def destroyed_text(found: Destroyed, seconds: float) -> str:

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from netlab.diagram.blocks import Block, Text
 from netlab.diagram.elements import GLYPHS, Scene
 from netlab.diagram.layout import arrange
-from netlab.diagram.palette import ACTIONS, BOX, BRIDGE, DEAD, HOST, INK, MACHINE, ROUTING, SOFT
+from netlab.diagram.palette import ACTIONS, DEAD, INK, KINDS, SOFT
 from netlab.diagram.parts import Frame, Part, Parts, Wire, parts
 from netlab.diagram.tables import printable
 
-_STYLES = {"box": BOX, "bridge": BRIDGE, "device": BOX, "routing": ROUTING, "host": HOST, "machine": MACHINE}
-#: The brackets that give a node its shape.
+#: What a plan's colours mean.
 _LEGEND = {"create": "created", "update": "changed", "delete": "deleted"}
+#: The brackets that give a node its shape.
 _SHAPES = {"box": ("(", ")"), "bridge": ("[", "]"), "device": ("([", "])"), "routing": ("([", "])")}
 
 
@@ -86,7 +86,7 @@ def _styles(scene: Scene, source: Parts, wires: Sequence[Wire]) -> Iterator[str]
     for part in source.parts:
         named.setdefault(part.action or part.kind, []).append(_id(part.id))
     for kind, names in sorted(named.items()):
-        ink, fill = ACTIONS.get(kind) or _STYLES[kind]
+        ink, fill = ACTIONS.get(kind) or KINDS[kind]
         yield f"  classDef {kind} fill:{fill},stroke:{ink},color:{INK}"
         yield from [f"  class {','.join(names)} {kind}"] if names else []
     for number, wire in enumerate(wires):

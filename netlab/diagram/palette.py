@@ -18,11 +18,16 @@ class Colours(NamedTuple):
 INK = "#1f2328"
 SOFT = "#57606a"
 DEAD = "#8c959f"
-HOST = Colours("#8c959f", "#f3f5f7")
-MACHINE = Colours("#6e7781", "#fbfcfd")
-BOX = Colours("#424a53", "#ffffff")
-BRIDGE = Colours("#2f6db5", "#dbe8f6")
-ROUTING = Colours("#6e7781", "#eceff2")
+
+#: What each kind of frame and part looks like.
+KINDS = {
+    "host": Colours("#8c959f", "#f3f5f7"),
+    "machine": Colours("#6e7781", "#fbfcfd"),
+    "box": Colours("#424a53", "#ffffff"),
+    "device": Colours("#424a53", "#ffffff"),
+    "bridge": Colours("#2f6db5", "#dbe8f6"),
+    "routing": Colours("#6e7781", "#eceff2"),
+}
 
 #: What a plan does, told by colour here and by glyph in the text.
 ACTIONS = {

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 
 from netlab.diagram.blocks import PADDING, SMALL, Text
 from netlab.diagram.layout import Place
-from netlab.diagram.palette import ACTIONS, BOX, BRIDGE, HOST, MACHINE, ROUTING, SOFT, Colours
+from netlab.diagram.palette import ACTIONS, KINDS, SOFT, Colours
 from netlab.diagram.tree import Side, Way
 
-_STYLES = {"box": BOX, "bridge": BRIDGE, "device": BOX, "routing": ROUTING, "host": HOST, "machine": MACHINE}
 #: The inner and the outer edge of the devices before and after a part's middle.
 _FACING = {
     ("TB", "before"): ("B", "T"),
@@ -30,7 +29,7 @@ _RULE = "#d0d7de"
 
 def colours(kind: str, action: str | None) -> Colours:
     """Give the colours of a thing: those of its kind, unless a plan does something to it."""
-    return ACTIONS.get(action or "", _STYLES[kind])
+    return ACTIONS.get(action or "", KINDS[kind])
 
 
 def table(place: Place, way: Way) -> str:

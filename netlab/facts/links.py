@@ -6,7 +6,9 @@ MACs are lower case with colons. Devices that netlab makes always say their MAC 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import ClassVar
 
 from netlab.facts.fact import Fact, Key, Need, Resource
@@ -86,6 +88,20 @@ class Bridge(Fact):
 
     def label(self) -> str:
         return f"bridge {self.node}:{self.name}"
+
+
+#: What the kernel gives to a new bridge of which nothing else is said (net/bridge/br_device.c, br_dev_setup).
+BRIDGE_DEFAULTS: Mapping[str, int | bool] = MappingProxyType(
+    {
+        "stp": False,
+        "forward_delay": 1500,
+        "hello_time": 200,
+        "max_age": 2000,
+        "ageing_time": 30000,
+        "priority": 0x8000,
+        "vlan_filtering": False,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -9,7 +9,19 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-from netlab.facts import Address, Bridge, DeviceSettings, Difference, Namespace, Port, Route, Settings, Stray, Veth
+from netlab.facts import (
+    PROTOCOL,
+    Address,
+    Bridge,
+    DeviceSettings,
+    Difference,
+    Namespace,
+    Port,
+    Route,
+    Settings,
+    Stray,
+    Veth,
+)
 from netlab.facts.settings import Values
 from netlab.kernel import encode
 from netlab.kernel.batch import Batch
@@ -123,6 +135,7 @@ class Work:
             grouped = self._places.marked(fact.node)
             message = encode.new_bridge(fact, place.new_index(fact.name), grouped)
             self._made[fact.node, fact.name] = self._batch.message(place, step, message)
+            self._own(place, fact.name)
             self._batch.message(place, step, encode.change_link(fact.name, fact, {"mtu"}))
             self._mark(place, step, fact.name)
         elif step.action is Action.UPDATE:
@@ -130,6 +143,14 @@ class Work:
             self._batch.message(place, step, encode.change_link(fact.name, fact, changed))
         else:
             self._delete_link(place, step, fact.name)
+
+    def _own(self, place: Place, device: str) -> None:
+        """Make a device where others' devices are before anything is done to it by name.
+
+        Somebody else may have made one of that name since we looked; the rest of the batch would be done to theirs.
+        """
+        if self._places.marked(place.node):
+            self._batch.flush(place, self._made[place.node, device])
 
     def _mark(self, place: Place, step: Step, device: str) -> None:
         if self._places.marked(place.node):
@@ -172,6 +193,7 @@ class Work:
         namespace = None if place is other else other.fd
         message = encode.new_veth(near, far, indices, namespace, grouped)
         self._made[place.node, near.name] = self._batch.message(place, step, message)
+        self._own(place, near.name)
         self._mark(place, step, near.name)
         self._batch.after(other, place)
         # A far end cannot be born up: it has no peer yet (drivers/net/veth.c, veth_open).
@@ -215,7 +237,8 @@ class Work:
         assert isinstance(fact, Route)
         place = self._places.get(fact.node)
         if step.action is Action.DELETE:
-            self._batch.message(place, step, encode.delete_route(fact))
+            protocol = PROTOCOL if self._places.marked(fact.node) else 0
+            self._batch.message(place, step, encode.delete_route(fact, protocol))
             return
         index = None if fact.device is None else self._index(place, fact.device)
         make = encode.new_route if step.action is Action.CREATE else encode.change_route

@@ -249,13 +249,17 @@ def change_route(fact: Route, index: int | None) -> Message:
     return RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE, _route_body(fact, index)
 
 
-def delete_route(fact: Route) -> Message:
-    """Give the message that deletes a route by destination, table and metric, whoever made it."""
+def delete_link_by_index(index: int) -> Message:
+    return RTM_DELLINK, _CHANGE, link_body(index)
+
+
+def delete_route(fact: Route, protocol: int = 0) -> Message:
+    """Give the message that deletes a route by destination, table and metric, whoever made it, or a protocol's only."""
     network = ip_network(fact.to)
     family, raw = pack_ip(str(network.network_address))
     table = fact.table if fact.table < 256 else 0
     kind = 0 if fact.kind == "unicast" else ROUTE_NUMBERS[fact.kind]
-    body = ROUTE.pack(family, network.prefixlen, 0, 0, table, 0, RT_SCOPE_NOWHERE, kind, 0)
+    body = ROUTE.pack(family, network.prefixlen, 0, 0, table, protocol, RT_SCOPE_NOWHERE, kind, 0)
     if network.prefixlen:
         body += attribute(RTA_DST, raw)
     if fact.metric:

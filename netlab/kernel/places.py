@@ -20,8 +20,15 @@ from netlab.facts.settings import Values
 from netlab.kernel import codec, decode, encode
 from netlab.kernel.birth import Nursery
 from netlab.kernel.place import Place, inside, journey
-from netlab.names import HOST, parse_mark, registered_name
-from netlab.namespaces.nodes import NETNS_DIRECTORY, namespace_path, open_path, prepare_directory
+from netlab.names import HOST, mark, parse_mark, registered_name
+from netlab.namespaces.nodes import (
+    NETNS_DIRECTORY,
+    namespace_path,
+    open_path,
+    prepare_directory,
+    reservation,
+    reserve_name,
+)
 from netlab.namespaces.syscalls import MNT_DETACH, MS_BIND, mount, umount
 
 _RTMGRP_LINK = 1
@@ -40,6 +47,8 @@ class Places:
         self._nursery: Nursery | None = None
         self._newborn: list[str] = []
         self.born: Mapping[str, str] = {}
+        #: Nodes whose names are taken by files that are no namespaces and not netlab's.
+        self.blocked: tuple[str, ...] = ()
 
     def own(self, node: str) -> bool:
         """Tell whether a node's namespace is the lab's own, with everything in it."""
@@ -123,8 +132,10 @@ class Places:
 
     def _register(self, place: Place) -> None:
         path = namespace_path(self.lab, place.node)
-        # A file that is no mount is left over from a kill between these two lines.
-        os.close(os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o000))
+        if self.machine:
+            reserve_name(path, mark(self.lab, place.node))
+        else:  # in a sandbox nobody else looks, and nothing is left of it
+            os.close(os.open(path, os.O_CREAT | os.O_RDONLY | os.O_CLOEXEC, 0o000))
         mount(f"/proc/self/fd/{place.fd}", str(path), "none", MS_BIND)
 
     def listed(self) -> tuple[Place, ...]:
@@ -138,11 +149,18 @@ class Places:
         unregistered = set(self._newborn)
         for node in [node for node in self._open if node not in nodes and node != HOST and node not in unregistered]:
             self.forget(node)
+        plain: list[str] = []
         with journey():
             for node in nodes:
                 if node not in self._open:
-                    with contextlib.suppress(OSError):
-                        self._open[node] = Place.visited(node, open_path(NETNS_DIRECTORY / f"{prefix}{node}"))
+                    try:
+                        self._open[node] = Place.visited(node, open_path(namespace_path(self.lab, node)))
+                    except FileNotFoundError:
+                        plain.append(node)
+                    except OSError:
+                        continue
+        ours = {node: ("", mark(self.lab, node)) for node in plain}
+        self.blocked = tuple(node for node in plain if reservation(namespace_path(self.lab, node)) not in ours[node])
         return tuple(self._open[node] for node in nodes if node in self._open)
 
     def delete(self, nodes: Sequence[str]) -> None:
@@ -203,11 +221,17 @@ class _Watch:
                 if poll.poll(1000):
                     self._hear()
                 else:
-                    self._look()
+                    self._cut()
                 if time.monotonic() > deadline and self._indices:
                     raise OSError(errno.ETIMEDOUT, "the kernel has not taken the far ends of deleted namespaces")
         for name in [name for name, index in self._place.indices.items() if index in self._awaited]:
             del self._place.indices[name]
+
+    def _cut(self) -> None:
+        """Delete what is still there, where nothing happens: some process is inside a namespace, which lives on."""
+        self._look()
+        messages = [encode.delete_link_by_index(index) for index in sorted(self._indices)]
+        self._place.socket.send(messages, lambda _, number: number == errno.ENODEV)
 
     def _hear(self) -> None:
         try:

@@ -28,10 +28,11 @@ from netlab.facts import (
 from netlab.facts.settings import BASELINE
 from netlab.kernel import codec, decode
 from netlab.kernel.decode import IPV4_DEVICE_SETTINGS, IPV6_DEVICE_SETTINGS, LinkRecord, RouteRecord, array_value
-from netlab.kernel.encode import GROUP
+from netlab.kernel.marks import is_bare, is_half_made, owner
 from netlab.kernel.place import Place, born_setting, journey, read_settings, split_setting
 from netlab.kernel.places import Places
 from netlab.names import HOST, parse_mark, registered_name
+from netlab.namespaces.nodes import namespace_path
 from netlab.plan.steps import Reading, Scope
 
 #: Fall-back devices that modules put into every namespace; nobody can delete them.
@@ -53,7 +54,7 @@ _ALL = (
 class _Node:
     """One namespace as dumped."""
 
-    def __init__(self, place: Place, own: bool, lab: str) -> None:
+    def __init__(self, place: Place, own: bool, scope: Scope) -> None:
         self.place, self.own, self.name = place, own, place.node
         self.links: list[LinkRecord]
         self.links, self.addresses, ipv4, ipv6 = place.socket.dumps(_ALL)
@@ -61,17 +62,16 @@ class _Node:
         self.by_index = {link.index: link for link in self.links}
         place.indices = {link.name: link.index for link in self.links}
         #: Indices of the devices that are ours.
-        self.ours = {link.index for link in self.links if own or _marked(link, lab)}
+        self.ours = {link.index for link in self.links if own or owner(link) == scope.lab}
+        #: On the real machine, those that a netlab that was killed left without a mark.
+        self.half_made = {
+            link.index for link in self.links if not own and is_half_made(link, scope.lab, scope.unmarked)
+        }
 
     @property
     def mark(self) -> tuple[str, str] | None:
         """Whose the namespace is, by its `lo`."""
         return parse_mark(self.by_index[1].alias)
-
-
-def _marked(link: LinkRecord, lab: str) -> bool:
-    owner = parse_mark(link.alias)
-    return owner is not None and owner == (lab, f"{HOST}/{link.name}")
 
 
 class Reader:
@@ -84,23 +84,25 @@ class Reader:
 
     def read(self) -> Reading:
         places, scope = self._places, self._scope
-        self._nodes[HOST] = _Node(places.get(HOST), places.own(HOST), scope.lab)
+        self._nodes[HOST] = _Node(places.get(HOST), places.own(HOST), scope)
         ours: set[str] = set()
         for place in places.listed():
-            node = _Node(place, True, scope.lab)
+            node = _Node(place, True, scope)
             if node.mark == (scope.lab, place.node):
                 ours.add(place.node)
                 self._nodes[place.node] = node
             else:
                 self._note_taken(node)
                 places.forget(place.node)
+        for name in places.blocked:
+            self._foreign["netns", name] = f"the file {namespace_path(scope.lab, name)} exists: it is not netlab's"
         facts = facts_of(self._facts(ours))
         observed = dict(self._observed()) if scope.observe else {}
         return Reading(facts, self._foreign, observed)
 
     def _note_taken(self, node: _Node) -> None:
-        owner = node.mark
-        words = f"node {owner[1]!r} of lab {owner[0]!r}" if owner else "something that is not netlab's"
+        found = node.mark
+        words = f"node {found[1]!r} of lab {found[0]!r}" if found else "something that is not netlab's"
         name = registered_name(self._scope.lab, node.name)
         self._foreign["netns", node.name] = f"the namespace {name} exists: it is {words}"
 
@@ -164,6 +166,8 @@ class Reader:
                     yield _bridge(node.name, link)
                 elif link.kind != "veth":
                     yield Stray(node.name, link.name, link.kind or "device")
+        host = self._nodes[HOST]
+        yield from (Stray(HOST, host.by_index[i].name, host.by_index[i].kind) for i in sorted(host.half_made))
 
     def _pairs(self) -> Iterator[Fact]:
         """Join the two ends of every veth pair: their indices name each other, their namespace ids prove it."""
@@ -208,7 +212,7 @@ class Reader:
         for index, text in node.addresses:
             if index in node.ours:
                 yield Address(node.name, node.by_index[index].name, text)
-            elif not node.own and index in node.by_index:
+            elif not node.own and index in node.by_index and index not in node.half_made:
                 self._foreign["address", text.partition("/")[0]] = f"on {node.by_index[index].name} of this machine"
 
     def _routes(self, node: _Node) -> Iterator[Fact]:
@@ -216,18 +220,24 @@ class Reader:
             device = node.by_index[route.index].name if route.index in node.by_index else None
             if node.own or (route.protocol == PROTOCOL and route.index in node.ours):
                 yield route.fact(node.name, device)
+            elif self._scope.routes and (fact := route.fact(node.name, device)).key in self._scope.routes:
+                # What goes through no device of ours is told from another lab's only by its being wanted.
+                if route.protocol == PROTOCOL:
+                    yield fact
+                else:
+                    self._foreign[fact.key] = f"a route to {fact.to} exists: not netlab's"
 
     def _note_foreign(self, host: _Node) -> None:
         if host.own:
             return
         for link in host.links:
-            if link.index in host.ours:
+            if link.index in host.ours or link.index in host.half_made:
                 continue
-            owner = parse_mark(link.alias)
-            if owner is None and link.group == GROUP:
-                words = "left over from a netlab that was killed"
+            lab = owner(link)
+            if is_bare(link):
+                words = "another netlab is making it, or was killed while it did"
             else:
-                words = f"of lab {owner[0]!r}" if owner else "not netlab's"
+                words = f"of lab {lab!r}" if lab else "not netlab's"
             self._foreign["device", HOST, link.name] = f"a {link.kind or 'device'} {link.name} exists: {words}"
 
     def _observed(self) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:

@@ -9,13 +9,18 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from socket import AF_INET, AF_INET6
 
+from netlab.facts import PROTOCOL, Key, Route
 from netlab.kernel import codec, decode, encode
+from netlab.kernel.marks import is_half_made, owner
 from netlab.kernel.place import Place
 from netlab.kernel.places import Places, mark_of, unregister
-from netlab.names import HOST, parse_mark
-from netlab.namespaces.nodes import NETNS_DIRECTORY, open_path
+from netlab.names import HOST, parse_mark, registered_name
+from netlab.namespaces.nodes import NETNS_DIRECTORY, open_path, reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +31,36 @@ class Removed:
     devices: int
 
 
-def tear_down(lab: str) -> Removed:
-    """Delete every namespace and every device of the host that bears the lab's mark; raises OSError."""
+def tear_down(lab: str, names: Collection[str] = (), routes: Collection[Key] | None = None) -> Removed:
+    """Delete every namespace and every device of the host that bears the lab's mark; raises OSError.
+
+    `names`: of devices that the lab was making, as marks.py says. `routes`: keys of its routes on the host, which bear
+    netlab's mark but no lab's; None, where nobody knows them: all such routes, if no other lab is there.
+    """
     places = Places(lab, machine=True)
     try:
         host = places.get(HOST)
-        devices = _delete_devices(host, lab)
+        devices = _delete_devices(host, lab, names)
         ours = [place.node for place in places.listed() if mark_of(place) == (lab, place.node)]
         for node in ours:
             places.forget(node)
             unregister(lab, node)
+        for path in _reserved(lab):
+            path.unlink(missing_ok=True)
+        if routes is None or routes:
+            _delete_routes(host, routes)
         return Removed(len(ours), devices)
     finally:
         places.close()
 
 
-def _delete_devices(host: Place, lab: str) -> int:
+def _delete_devices(host: Place, lab: str, names: Collection[str]) -> int:
     """Delete the lab's devices on the host; veth pairs go whole. Gives how many there were.
 
     They are gathered in a group of their own first, which the kernel deletes as one: it waits out its readers once.
     """
     links = host.socket.dump(codec.link_dump(), decode.link)
-    ours = [link.index for link in links if parse_mark(link.alias) == (lab, f"{HOST}/{link.name}")]
+    ours = [link.index for link in links if owner(link) == lab or is_half_made(link, lab, names)]
     if ours:
         taken = {link.group for link in links}
         group = next(number for number in iter(lambda: secrets.randbelow(1 << 31), 0) if number not in taken)
@@ -56,8 +69,42 @@ def _delete_devices(host: Place, lab: str) -> int:
     return len(ours)
 
 
+def _delete_routes(host: Place, keys: Collection[Key] | None) -> None:
+    """Delete routes of the host that netlab made and that no device took with it."""
+    found = [
+        record.fact(HOST, None)
+        for family in (AF_INET, AF_INET6)
+        for record in host.socket.dump(codec.route_dump(family), decode.route)
+        if record.protocol == PROTOCOL
+    ]
+    if found and keys is None and labs_on_machine():
+        return
+    doomed: list[Route] = [route for route in found if keys is None or route.key in keys]
+    host.socket.send([encode.delete_route(route, PROTOCOL) for route in doomed], _gone)
+
+
 def _gone(_: int, number: int) -> bool:
     return number in (errno.ENODEV, errno.ESRCH)
+
+
+def _reserved(lab: str) -> Iterator[Path]:
+    """Find the files of a lab's namespaces that were to be mounted when netlab was killed."""
+    for name in _listed(registered_name(lab, "")):
+        found = parse_mark(reservation(NETNS_DIRECTORY / name) or "")
+        if found is not None and found[0] == lab and registered_name(*found) == name:
+            yield NETNS_DIRECTORY / name
+
+
+def is_on_machine(lab: str) -> bool:
+    """Tell whether anything on the real machine bears a lab's mark."""
+    places = Places(lab, machine=True)
+    try:
+        links = places.get(HOST).socket.dump(codec.link_dump(), decode.link)
+        if any(owner(link) == lab for link in links):
+            return True
+        return any(mark_of(place) == (lab, place.node) for place in places.listed())
+    finally:
+        places.close()
 
 
 def labs_on_machine() -> dict[str, int]:
@@ -66,27 +113,27 @@ def labs_on_machine() -> dict[str, int]:
     host = Place.here(HOST)
     try:
         for link in host.socket.dump(codec.link_dump(), decode.link):
-            owner = parse_mark(link.alias)
-            if owner is not None and owner[1] == f"{HOST}/{link.name}":
-                found.setdefault(owner[0], 0)
+            lab = owner(link)
+            if lab is not None:
+                found.setdefault(lab, 0)
     finally:
         host.close()
-    for name in _listed():
+    for name in _listed(""):
         try:
             place = Place.at(name, open_path(NETNS_DIRECTORY / name))
         except OSError:
             continue
         try:
-            owner = mark_of(place)
-            if owner is not None and name == f"{owner[0]}-{owner[1]}":
-                found[owner[0]] = found.get(owner[0], 0) + 1
+            marked = mark_of(place)
+            if marked is not None and name == registered_name(*marked):
+                found[marked[0]] = found.get(marked[0], 0) + 1
         finally:
             place.close()
     return found
 
 
-def _listed() -> list[str]:
+def _listed(prefix: str) -> list[str]:
     try:
-        return sorted(os.listdir(NETNS_DIRECTORY))
+        return sorted(name for name in os.listdir(NETNS_DIRECTORY) if name.startswith(prefix))
     except FileNotFoundError:
         return []

@@ -1,7 +1,8 @@
 """A node's name turned into its network namespace: the file in /run/netns, a descriptor, an inode.
 
 A namespace is registered as iproute2 registers one: a file in /run/netns with the namespace bind-mounted on it. A
-process that is killed between the two leaves a plain empty file there, which is no namespace.
+process that is killed between the two leaves a plain file there, which is no namespace. Ours says whose it is (the mark
+that the namespace bears on `lo`), and is born saying it; an empty one is iproute2's, or of a /run without O_TMPFILE.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +21,8 @@ from netlab.namespaces.syscalls import CLONE_NEWNET, MS_BIND, MS_REC, MS_SHARED,
 #: Where iproute2 registers network namespaces (ip-netns(8)).
 NETNS_DIRECTORY: Final = Path("/run/netns")
 
+#: What a mark may take: two names and the words around them.
+_LONGEST_MARK: Final = 256
 #: include/uapi/linux/nsfs.h, since Linux 4.11: gives the CLONE_NEW* kind of the namespace that a descriptor is on.
 _NS_GET_NSTYPE: Final = 0xB703
 
@@ -64,6 +69,40 @@ def is_namespace(path: str | os.PathLike[str]) -> bool:
 def namespace_inode(namespace: int | str | os.PathLike[str]) -> int:
     """Give the inode that identifies a namespace (`net:[4026532337]`) while it lives; numbers are used again later."""
     return os.stat(namespace).st_ino
+
+
+def reserve_name(path: Path, mark: str) -> None:
+    """Make the file that a namespace is to be mounted on, which says whose it is; what a kill left there is taken over.
+
+    Raise FileExistsError where somebody else's file stands there.
+    """
+    try:
+        fd = os.open(path.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o400)
+    except OSError:  # EOPNOTSUPP, or EISDIR of an old kernel: this file system has none
+        fd = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW, 0o400)
+    try:
+        os.write(fd, mark.encode())
+        if os.fstat(fd).st_nlink == 0:
+            directory = os.open(path.parent, os.O_PATH | os.O_CLOEXEC)
+            try:
+                # Only linkat(2), which a directory asks for, goes through the link in /proc.
+                os.link(f"/proc/self/fd/{fd}", path, src_dir_fd=directory)
+            finally:
+                os.close(directory)
+    except FileExistsError:
+        if reservation(path) not in ("", mark):
+            raise
+    finally:
+        os.close(fd)
+
+
+def reservation(path: Path) -> str | None:
+    """Give the mark in a file that no namespace is mounted on; empty where it says nothing, None where it is no such."""
+    with suppress(OSError):
+        found = os.lstat(path)
+        if stat.S_ISREG(found.st_mode) and found.st_size <= _LONGEST_MARK and not is_namespace(path):
+            return path.read_text(encoding="utf-8", errors="replace")
+    return None
 
 
 def own_namespace() -> int:

@@ -86,6 +86,10 @@ class Scope:
     former_device_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Whether to give observations too.
     observe: bool = False
+    #: On the real machine: keys of the lab's routes, which may go through no device of its own, and names of devices
+    #: that netlab, killed, may have left there without a mark.
+    routes: frozenset[Key] = frozenset()
+    unmarked: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@
     change an MTU                   `mtu` of its IPv6 routes, if as large or the same ipv6/route.c rt6_mtu_change
     write disable_ipv6              all IPv6 of the node                              addrconf.c addrconf_disable_ipv6
     write ip_forward                `forwarding` of the node's devices                devinet.c inet_forward_change
+    write conf.default.NAME         NAME of the devices that had the old default      kernel/do.py
 
 An IPv6 address that goes with its device or link, and an IPv4 source in another table, leave routes as they are.
 Programs are not the kernel's: they are ended by steps of their own. Which addresses are primary follows from the
@@ -248,6 +249,20 @@ class Present:
         for switch, family in _FORWARDING.items():
             if now.get(switch) != was.get(switch):
                 yield from self._without(node, partial(_is_forwarding, family))
+        for name, value in now.items():
+            if ".default." in name and was.get(name, value) != value:
+                self._follow(node, name, was[name], value)
+
+    def _follow(self, node: str, default: str, was: str, now: str) -> None:
+        """Change the settings of a node's devices that are as the default was: the door has them follow it."""
+        table, _, leaf = default.partition(".default.")
+        for key in list(self._by_node[node]):
+            fact = self.facts[key]
+            if isinstance(fact, DeviceSettings):
+                name = f"{table}.{fact.device}.{leaf}"
+                values = tuple((one, now if (one, value) == (name, was) else value) for one, value in fact.values)
+                if values != fact.values:
+                    self._change(replace(fact, values=values))
 
     def _without(self, node: str, gone: Callable[[str], bool], device: str | None = None) -> list[Key]:
         """Drop values from the settings of a node's devices; give the keys of settings of which nothing is left."""

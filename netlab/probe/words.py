@@ -212,7 +212,10 @@ def _silence(check: Check, events: Sequence[Event]) -> str:
     hop = next_hop(check, events)
     if same(hop, check.address):
         who = check.target_node or check.target
-        return f"it left by {device} of {check.source} and nothing came back: is {who}'s device up, and does a filter there drop it?"
+        return (
+            f"it left by {device} of {check.source} and nothing came back: is {who}'s device up,"
+            " and does a filter there drop it?"
+        )
     return (
         f"it left by {device} of {check.source} for the gateway {hop} and nothing came back: does the gateway forward"
         f" and let it pass, and is there a route back from {check.target}?"

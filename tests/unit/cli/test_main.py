@@ -127,7 +127,7 @@ def test_wrong_use_gives_a_document_where_one_was_asked_for(run: Run, arguments:
     found = document_of(result)
     assert result.exit_code == 2
     assert result.stderr == ""
-    assert (found["kind"], found["result"], found["problems"][0]["code"]) == (kind, None, "usage")
+    assert (found["kind"], found["result"], found["problems"][0]["code"]) == (kind, None, "usageerror")
 
 
 def test_json_may_stand_before_the_command(run: Run, stand: Stand) -> None:
