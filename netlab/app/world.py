@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from netlab.namespaces.rights import may_change_network
 from netlab.plan.steps import Door
 from netlab.store import Store
 
@@ -41,8 +42,6 @@ class World:
     @classmethod
     def here(cls) -> World:
         """Give the world of this process; raises Unavailable where its store is not safe to use."""
-        from netlab.kernel.machine import has_network_rights
-
         root = Store.locate()
         machine = Store.machine_here()
-        return cls(Store(root, machine), root / str(machine) / ".files", os.geteuid() == 0 and has_network_rights())
+        return cls(Store(root, machine), root / str(machine) / ".files", os.geteuid() == 0 and may_change_network())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -44,16 +43,6 @@ def write_setting(name: str, value: str) -> None:
     """Write a setting of the namespace that the calling thread is in; raises OSError."""
     with open(setting_path(name), "w", encoding="ascii") as file:
         file.write(value)
-
-
-def has_network_rights() -> bool:
-    """Tell whether this process may change its own network namespace and make others (CAP_NET_ADMIN, CAP_SYS_ADMIN)."""
-    with suppress(OSError), open("/proc/self/status", encoding="ascii") as status:
-        for line in status:
-            if line.startswith("CapEff:"):
-                effective = int(line.split()[1], 16)
-                return bool(effective & 1 << 12) and bool(effective & 1 << 21)
-    return os.geteuid() == 0
 
 
 def dropping_chains() -> tuple[str, ...]:

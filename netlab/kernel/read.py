@@ -95,7 +95,8 @@ class Reader:
                 self._note_taken(node)
                 places.forget(place.node)
         for name in places.blocked:
-            self._foreign["netns", name] = f"the file {namespace_path(scope.lab, name)} exists: it is not netlab's"
+            path = namespace_path(scope.lab, name)
+            self._foreign["netns", name] = f"the file {path} exists: it is no namespace, and not this lab's"
         facts = facts_of(self._facts(ours))
         observed = dict(self._observed()) if scope.observe else {}
         return Reading(facts, self._foreign, observed)

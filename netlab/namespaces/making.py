@@ -23,6 +23,7 @@ from netlab.namespaces.detaching import become, close_descriptors, forget_signal
 from netlab.namespaces.holder import WORD
 from netlab.namespaces.loopback import set_loopback_alias
 from netlab.namespaces.nodes import NETNS_DIRECTORY
+from netlab.namespaces.rights import has_capabilities
 from netlab.namespaces.syscalls import (
     CLONE_NEWNET,
     CLONE_NEWNS,
@@ -64,7 +65,7 @@ def _step(name: str) -> Iterator[None]:
 def _unshare() -> None:
     """Enter new namespaces: as root as such, without the right to as root of a user namespace of one's own."""
     user, group = os.geteuid(), os.getegid()
-    if user == 0:
+    if user == 0 and has_capabilities():
         try:
             unshare(_NAMESPACES)
         except PermissionError:

@@ -97,7 +97,7 @@ def reserve_name(path: Path, mark: str) -> None:
 
 
 def reservation(path: Path) -> str | None:
-    """Give the mark in a file that no namespace is mounted on; empty where it says nothing, None where it is no such."""
+    """Give the mark in a file that no namespace is mounted on; empty where it has none, None where it is no such."""
     with suppress(OSError):
         found = os.lstat(path)
         if stat.S_ISREG(found.st_mode) and found.st_size <= _LONGEST_MARK and not is_namespace(path):

@@ -162,19 +162,22 @@ def _claimed_lab(pid: int) -> str | None:
     return words[_WORD_AT + 1].decode("utf-8", "replace")
 
 
-def _is_ours(pid: int) -> bool:
+def _is_ours(pid: int, everybody: bool) -> bool:
     user = os.geteuid()
     with suppress(OSError):
-        return user in (0, os.stat(f"/proc/{pid}").st_uid)
+        return os.stat(f"/proc/{pid}").st_uid == user or (everybody and user == 0)
     return False
 
 
-def find_sandboxes() -> tuple[tuple[str, Sandbox], ...]:
-    """Find the sandboxes of this user's labs (root: of everybody's) without the store, as (lab, sandbox) in order."""
+def find_sandboxes(everybody: bool = False) -> tuple[tuple[str, Sandbox], ...]:
+    """Find the sandboxes of this user's labs without the store, as (lab, sandbox) in order.
+
+    `everybody`: root finds those of all users. A lab's name is its user's own, so nobody means another's by it.
+    """
     found = []
     for pid in pids():
         lab = _claimed_lab(pid)
-        if lab is None or not _is_ours(pid):
+        if lab is None or not _is_ours(pid, everybody):
             continue
         process = process_of(pid)
         sandbox = _sandbox_of(process) if process is not None and process.alive else None

@@ -40,18 +40,23 @@ def refuse_shared(directory: Path) -> None:
 
 def make_directory(root: Path, *names: str) -> Path:
     """Make ROOT and the directories below it as far as they are missing, each 0700; give the last one."""
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(root, 0o700)
-        refuse_shared(root)
-        directory = root
-        for name in names:
-            directory = directory / name
+    while True:
+        try:
             with contextlib.suppress(FileExistsError):
-                os.mkdir(directory, 0o700)
-    except (PermissionError, NotADirectoryError) as error:
-        raise Unavailable(f"the store {root} cannot be made: {error.strerror}") from error
-    return directory
+                os.mkdir(root, 0o700)
+            refuse_shared(root)
+            directory = root
+            for name in names:
+                directory = directory / name
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(directory, 0o700)
+            return directory
+        except FileNotFoundError as error:
+            if not root.parent.is_dir():
+                raise Unavailable(f"the store {root} cannot be made: {error.strerror}") from error
+            # Another netlab removed a directory that it had emptied, between two of our calls.
+        except OSError as error:
+            raise Unavailable(f"the store {root} cannot be made: {error.strerror}") from error
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -69,7 +74,7 @@ def read_json(path: Path) -> Any:
     """Give the JSON value of a file; None where it is missing or, moved aside then, is none."""
     try:
         return json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return None
     except (ValueError, RecursionError):
         set_aside(path)
@@ -86,3 +91,10 @@ def remove(path: Path) -> None:
     """Remove a file, what was half written to it and what was moved aside from it; absent ones are fine."""
     for suffix in ("", _NEW, _LOST):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def remove_empty(directory: Path, levels: int) -> None:
+    """Remove a directory and those above it, `levels` in all, as far as they are empty."""
+    with contextlib.suppress(OSError):
+        for one in (directory, *directory.parents)[:levels]:
+            one.rmdir()

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from netlab.errors import Obstructed, Problem
-from netlab.store.files import make_directory, read_json, remove, set_aside, write_json
+from netlab.store.files import make_directory, read_json, remove, remove_empty, set_aside, write_json
 from netlab.store.lock import Lock
 
 #: Not a possible name of a lab, which never begins with a dot.
@@ -140,8 +140,13 @@ class Ledger:
         def make() -> None:
             make_directory(self._root, self._machine, _DIRECTORY)
 
-        # The lock file stays: an empty ledger is one file, and a ledger in use is never without its lock.
-        return Lock(self._directory / "lock", "the ledger of host settings", _WAIT, make, lambda: None)
+        def leave() -> None:
+            if not self._path.exists():
+                remove(self._path)
+                (self._directory / "lock").unlink(missing_ok=True)
+                remove_empty(self._directory, 3)
+
+        return Lock(self._directory / "lock", "the ledger of host settings", _WAIT, make, leave)
 
     def _write(self, entries: Mapping[str, Entry]) -> None:
         if not entries:
@@ -196,7 +201,7 @@ def _decode(value: Any) -> dict[str, Entry]:
         if value["version"] != _VERSION:
             raise ValueError(f"version {value['version']!r}")
         return {
-            str(name): Entry(str(entry["before"]), _texts(entry["ours"]), _texts(entry["labs"]))
+            str(name): Entry(str(entry["before"]), _some(_texts(entry["ours"])), _texts(entry["labs"]))
             for name, entry in value["settings"].items()
         }
     except (KeyError, TypeError, AttributeError) as error:
@@ -207,3 +212,9 @@ def _texts(values: Any) -> tuple[str, ...]:
     if not isinstance(values, list):
         raise TypeError(f"{values!r} is no list")
     return tuple(str(value) for value in values)
+
+
+def _some(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise TypeError("no value")
+    return values

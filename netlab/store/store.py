@@ -11,7 +11,6 @@ made before the first write. Losing all of it loses comfort, never the power to 
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -20,7 +19,15 @@ from typing import Any
 
 from netlab.errors import UsageError
 from netlab.names import fault_of_name
-from netlab.store.files import make_directory, read_json, refuse_shared, remove, set_aside, write_json
+from netlab.store.files import (
+    make_directory,
+    read_json,
+    refuse_shared,
+    remove,
+    remove_empty,
+    set_aside,
+    write_json,
+)
 from netlab.store.ledger import Ledger
 from netlab.store.lock import Lock
 from netlab.store.records import Record, from_json
@@ -59,7 +66,7 @@ class Store:
             names = sorted(os.listdir(self._root / self._machine))
         except (FileNotFoundError, NotADirectoryError):
             return ()
-        return tuple(name for name in names if not name.startswith(".") and self._remembered(name))
+        return tuple(name for name in names if fault_of_name(name) is None and self._remembered(name))
 
     def record(self, lab: str) -> Record | None:
         """Give what is remembered of a lab; None where nothing is, or nothing that makes sense."""
@@ -131,10 +138,8 @@ class Store:
         write_json(path, value)
 
     def _sweep(self, directory: Path) -> None:
-        """Remove a lab's directory and its machine's, as far as they are empty."""
-        with contextlib.suppress(OSError):
-            directory.rmdir()
-            directory.parent.rmdir()
+        """Remove a lab's directory, its machine's and the store's, as far as they are empty."""
+        remove_empty(directory, 3)
 
 
 def _place() -> Path:

@@ -22,11 +22,11 @@ READ = ("netns", "bridge", "veth", "port", "address", "route")
 
 def disturbance(rng: Random, lab: Facts) -> Step:
     """Give a step that no planner chose: something deleted, set down, set up, or given another MTU or setting."""
-    facts = [fact for fact in lab.values() if rng.random() < 0.5] or list(lab.values())
-    updates = [step for fact in facts for step in _updates(rng, fact)]
+    updates = [step for fact in lab.values() for step in _updates(rng, fact)]
     # Not namespaces: the kernel takes them apart in its own time.
-    deletions = [Step(Action.DELETE, fact) for fact in facts if isinstance(fact, (Address, Route, Bridge, Veth, Port))]
-    return rng.choice(updates if updates and rng.random() < 0.6 else deletions or updates)
+    gone = (Address, Route, Bridge, Veth, Port)
+    deletions = [Step(Action.DELETE, fact) for fact in lab.values() if isinstance(fact, gone)]
+    return rng.choice(updates if rng.random() < 0.6 or not deletions else deletions)
 
 
 def _updates(rng: Random, fact: Fact) -> Iterator[Step]:
@@ -64,5 +64,7 @@ def test_a_step_takes_the_same_along_on_the_fake_and_on_the_real_kernel(seed: in
     assert set(real) == set(expected), [str(step) for step in steps]
     for key, fact in expected.items():
         assert not fact.differences(real[key]), [str(step) for step in steps]
-        if isinstance(fact, Route):
-            assert (fact.source, fact.mtu) == (real[key].source, real[key].mtu)  # type: ignore[attr-defined]
+        found = real[key]
+        if isinstance(fact, Route) and isinstance(found, Route):
+            # What a route leaves open is not compared above, and a source that was forgotten is such a thing.
+            assert (fact.source, fact.mtu) == (found.source, found.mtu)

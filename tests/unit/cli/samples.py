@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from netlab.app.results import (
     Applied,
     Capability,
@@ -85,3 +87,14 @@ def verdict(ok: bool, *, by: str | None = None, payload: str = "") -> Verdict:
 
 GOOD = Checked("bridge3", (verdict(True), verdict(True)))
 BAD = Checked("bridge3", (verdict(True), verdict(False)))
+
+
+def checking(found: Checked) -> Callable[..., Checked]:
+    """Give a check that tells its verdicts as they come and comes to `found`."""
+
+    def check(target: str | None, *, on_verdict: Callable[[Verdict], None] | None) -> Checked:
+        for one in found.verdicts if on_verdict is not None else ():
+            on_verdict(one)  # type: ignore[misc]
+        return found
+
+    return check

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 from netlab.app.results import Checked
 from netlab.cli.junit import report
-from netlab.probe import Verdict
 from tests.unit.cli.conftest import Run, Stand, document_of
-from tests.unit.cli.samples import BAD, FILE, GOOD, WARNING, verdict
-
-
-def checking(found: Checked) -> Callable[..., Checked]:
-    def check(target: str | None, *, on_verdict: Callable[[Verdict], None] | None) -> Checked:
-        for one in found.verdicts if on_verdict is not None else ():
-            on_verdict(one)  # type: ignore[misc]
-        return found
-
-    return check
+from tests.unit.cli.samples import BAD, FILE, GOOD, WARNING, checking, verdict
 
 
 def test_checks_that_pass(run: Run, stand: Stand) -> None:

@@ -14,16 +14,49 @@ from netlab.cli.render_status import advice_text, lab_text, labs_text
 from netlab.errors import Problem, UsageError
 from netlab.plan import Plan
 from tests.unit.cli.conftest import Run, Stand, document_of
-from tests.unit.cli.samples import APPLIED, DESTROYED, DRIFT, FILE, PLAN, STATUS, WARNING
+from tests.unit.cli.samples import APPLIED, BAD, DESTROYED, DRIFT, FILE, GOOD, PLAN, STATUS, WARNING, checking
 
 REFUSED = Problem("refused", "could not create bridge host:br0: no such kind", fix="netlab doctor")
 
 
-def test_apply_says_what_it_did_and_where_to_go(run: Run, stand: Stand) -> None:
+@pytest.fixture
+def proof(stand: Stand) -> None:
+    """Have applied labs pass their checks and be drawn."""
+    stand("check", checking(GOOD))
+    stand("picture", "/run/netlab/bridge3.svg")
+
+
+@pytest.mark.usefixtures("proof")
+def test_apply_says_what_it_did_proves_it_and_draws_it(run: Run, stand: Stand) -> None:
     stand("apply", replace(APPLIED, warnings=(WARNING,)))
     result = run("apply", "x.yml")
-    assert (result.exit_code, result.stdout) == (0, "bridge3: applied in 0.21 s (+2 ~1 ±1 -1)\n")
-    assert result.stderr == f"{WARNING}\n  next: netlab check bridge3, netlab diagram bridge3 -o bridge3.svg\n"
+    assert (result.exit_code, result.stderr) == (0, f"{WARNING}\n")
+    assert result.stdout == (
+        "bridge3: applied in 0.21 s (+2 ~1 ±1 -1)\n"
+        "✓ ping ns0 -> ns1  0.01 s\n"
+        "✓ ping ns0 -> ns1  0.01 s\n"
+        "bridge3: all 2 checks passed\n"
+        "bridge3: picture in /run/netlab/bridge3.svg\n"
+    )
+
+
+@pytest.mark.usefixtures("proof")
+def test_an_applied_lab_whose_checks_fail_is_told_by_the_exit_code(run: Run, stand: Stand) -> None:
+    stand("apply", APPLIED)
+    stand("check", checking(BAD))
+    result = run("apply", "x.yml")
+    assert result.exit_code == 4
+    assert "bridge3: 1 of 2 checks failed\n" in result.stdout
+
+
+def test_the_proof_and_the_picture_can_be_left_out(run: Run, stand: Stand) -> None:
+    stand("apply", APPLIED)
+    stand("check", AssertionError("it checked"))
+    stand("picture", AssertionError("it drew"))
+    assert run("apply", "--no-check", "--no-picture", "x.yml").exit_code == 0
+    assert run("apply", "--json", "x.yml").exit_code == 0
+    stand("picture", None)
+    assert run("apply", "--no-check", "x.yml").stdout == "bridge3: applied in 0.21 s (+2 ~1 ±1 -1)\n"
 
 
 def test_apply_with_nothing_to_do(run: Run, stand: Stand) -> None:
@@ -57,12 +90,14 @@ def test_an_apply_that_is_interrupted_ends_as_interrupted(run: Run, stand: Stand
     assert run("apply", "x.yml").exit_code == 130
 
 
+@pytest.mark.usefixtures("proof")
 def test_an_apply_to_be_confirmed_says_until_when(run: Run, stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.time", lambda: 1000.0)
     stand("apply", replace(APPLIED, confirm_until=1060.0))
     assert run("apply", "x.yml").stderr == "  undone in 60 s unless: netlab confirm bridge3\n"
 
 
+@pytest.mark.usefixtures("proof")
 def test_apply_hands_its_options_on_and_logs_steps_when_asked(run: Run, stand: Stand) -> None:
     seen: dict[str, Any] = {}
 
