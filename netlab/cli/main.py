@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
@@ -18,6 +19,9 @@ def main() -> None:
     except KeyboardInterrupt:
         os.write(2, b"interrupted\n")
         sys.exit(130)
+    finally:
+        # All is said and done: Ctrl-C while Python takes itself down would only print a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

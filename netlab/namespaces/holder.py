@@ -37,4 +37,4 @@ def hold(keep: int, signals: int) -> None:
 
 
 if __name__ == "__main__":
-    hold(int(sys.argv[3]), int(sys.argv[4]))
+    hold(int(sys.argv[4]), int(sys.argv[5]))

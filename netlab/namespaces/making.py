@@ -22,7 +22,7 @@ from netlab.names import HOST, mark
 from netlab.namespaces.detaching import become, close_descriptors, forget_signals, leave_session, silence_streams
 from netlab.namespaces.holder import WORD
 from netlab.namespaces.loopback import set_loopback_alias
-from netlab.namespaces.nodes import NETNS_DIRECTORY
+from netlab.namespaces.nodes import NETNS_DIRECTORY, own_namespace
 from netlab.namespaces.rights import has_capabilities
 from netlab.namespaces.syscalls import (
     CLONE_NEWNET,
@@ -116,7 +116,7 @@ def _mount() -> None:
         mount("tmpfs", str(NETNS_DIRECTORY), "tmpfs", _PLAIN, "mode=755")
 
 
-def _hold(lab: str, status: int, keep: int) -> NoReturn:
+def _hold(lab: str, machine: int, status: int, keep: int) -> NoReturn:
     _mount()
     with _step("marking lo"):
         set_loopback_alias(mark(lab, HOST))
@@ -127,7 +127,8 @@ def _hold(lab: str, status: int, keep: int) -> NoReturn:
         os.set_inheritable(signals, True)
         os.set_inheritable(keep, True)
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-        command = [sys.executable, "-I", "-S", str(_HOLDER), WORD, lab, str(keep), str(signals)]
+        command = [sys.executable, "-I", "-S", str(_HOLDER), WORD, lab, str(machine)]
+        command += [str(keep), str(signals)]
         os.write(status, b"ready\n")
         become(command, environment)
 
@@ -135,6 +136,7 @@ def _hold(lab: str, status: int, keep: int) -> NoReturn:
 def become_holder(lab: str, status: int, keep: int) -> NoReturn:
     """Make a child of the calling process the holder of `lab`, and end the calling process, forked for just this."""
     code = 1
+    machine = own_namespace()
     try:
         leave_session()
         silence_streams()
@@ -146,7 +148,7 @@ def become_holder(lab: str, status: int, keep: int) -> NoReturn:
             pid = os.fork()
         if pid == 0:
             os.setsid()
-            _hold(lab, status, keep)
+            _hold(lab, machine, status, keep)
         os.write(status, b"pid %d\n" % pid)
         code = 0
     except _Failed as failure:

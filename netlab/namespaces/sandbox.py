@@ -24,6 +24,7 @@ from netlab.namespaces.holder import KEEP, WORD
 from netlab.namespaces.lacks import explain, read_limits
 from netlab.namespaces.loopback import loopback_alias
 from netlab.namespaces.making import become_holder
+from netlab.namespaces.nodes import own_namespace
 from netlab.namespaces.processes import Process, await_ends, namespace_of, open_process, pids, process_of, reap, send
 from netlab.namespaces.syscalls import CLONE_NEWNET, CLONE_NEWUSER, setns
 
@@ -150,14 +151,14 @@ def _marked_lab(sandbox: Sandbox) -> str | None:
     return found[0] if found is not None and found[1] == HOST else None
 
 
-def _claimed_lab(pid: int) -> str | None:
-    """Give the lab that a process's command line says it is the holder of."""
+def _claimed_lab(pid: int, machine: int) -> str | None:
+    """Give the lab of a machine (its network namespace's inode) that a process says it is the holder of."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             words = file.read().split(b"\0")
     except OSError:
         return None
-    if len(words) <= _WORD_AT + 1 or words[_WORD_AT] != WORD.encode():
+    if len(words) <= _WORD_AT + 2 or words[_WORD_AT] != WORD.encode() or words[_WORD_AT + 2] != b"%d" % machine:
         return None
     return words[_WORD_AT + 1].decode("utf-8", "replace")
 
@@ -170,13 +171,14 @@ def _is_ours(pid: int, everybody: bool) -> bool:
 
 
 def find_sandboxes(everybody: bool = False) -> tuple[tuple[str, Sandbox], ...]:
-    """Find the sandboxes of this user's labs without the store, as (lab, sandbox) in order.
+    """Find the sandboxes of this user's labs on this machine without the store, as (lab, sandbox) in order.
 
     `everybody`: root finds those of all users. A lab's name is its user's own, so nobody means another's by it.
     """
     found = []
+    machine = own_namespace()
     for pid in pids():
-        lab = _claimed_lab(pid)
+        lab = _claimed_lab(pid, machine)
         if lab is None or not _is_ours(pid, everybody):
             continue
         process = process_of(pid)

@@ -149,6 +149,19 @@ def test_a_sandbox_is_found_without_the_store_by_its_mark(user: User) -> None:
     on_made_up_machine(body, user)
 
 
+def test_machines_that_share_their_processes_do_not_find_each_others_sandboxes() -> None:
+    def body() -> None:
+        with make_sandbox(LAB) as pending:
+            home = os.open("/proc/self/ns/net", os.O_RDONLY)
+            unshare(CLONE_NEWNET)
+            assert find_sandboxes(everybody=True) == ()
+            setns(home, CLONE_NEWNET)
+            os.close(home)
+            assert find_sandboxes() == ((LAB, pending.sandbox),)
+
+    on_made_up_machine(body, "root" if os.geteuid() == 0 else "user")
+
+
 def test_root_finds_and_ends_a_users_sandbox_but_does_not_enter_it() -> None:
     if os.geteuid() != 0:
         pytest.skip("needs two users")
