@@ -54,11 +54,6 @@ def edited(lab: Facts, rng: Random, machine: bool = False) -> Facts:
     return tidy(facts, rng, machine)
 
 
-def labs(machine: bool = False) -> st.SearchStrategy[Facts]:
-    """The strategy of random labs."""
-    return st.randoms(use_true_random=False).map(lambda rng: random_lab(rng, machine))
-
-
 def pairs_of_labs(machine: bool = False) -> st.SearchStrategy[tuple[Facts, Facts]]:
     """The strategy of two labs of one name: the second is an edit of the first, or quite another."""
 

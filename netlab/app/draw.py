@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from netlab.app.applying import parse_file
 from netlab.app.applying import plan as plan_file
 from netlab.app.look import reading_of
 from netlab.app.targets import existing, is_file, lab_of
+from netlab.app.wanted import parse_file
 from netlab.app.world import World
 from netlab.errors import Unavailable, UsageError
 from netlab.facts import Facts, Key

@@ -10,7 +10,6 @@ from netlab.app.look import open_node
 from netlab.app.targets import existing
 from netlab.app.world import World
 from netlab.errors import UsageError
-from netlab.namespaces.inside import run_inside
 from netlab.namespaces.programs import run_foreground
 
 
@@ -34,7 +33,7 @@ def execute(place: str, argv: Sequence[str], *, world: World | None = None) -> i
     world = world or World.here()
     lab, node = split_place(place)
     found = existing(world, lab)
-    return run_inside(found.sandbox, lambda: _run(found.lab, node, list(argv)))
+    return found.run(lambda: _run(found.lab, node, list(argv)))
 
 
 def shell(place: str, *, world: World | None = None) -> int:
@@ -69,7 +68,7 @@ def capture(
         raise UsageError(f"{place!r} names no device\n  fix: NODE:DEV, or LAB/NODE:DEV; netlab status LAB lists them")
     lab, node = split_place(where)
     found = existing(world, lab)
-    return run_inside(found.sandbox, lambda: _capture(found.lab, node, device, write, count, seconds, on_ready))
+    return found.run(lambda: _capture(found.lab, node, device, write, count, seconds, on_ready))
 
 
 def _capture(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 
-from netlab.app.applying import parse_file
 from netlab.app.results import Capability, Examined
+from netlab.app.wanted import parse_file
 from netlab.app.world import World
 from netlab.errors import Problem
 from netlab.facts import Bridge, Facts

@@ -6,7 +6,7 @@ from netlab.errors import Problem
 from netlab.facts import Facts, Settings
 from netlab.kernel.machine import read_host_settings, write_setting
 from netlab.names import HOST
-from netlab.plan import Reading
+from netlab.plan import Plan, Reading
 from netlab.store import Store
 from netlab.store.ledger import Kept, Restore
 
@@ -23,13 +23,29 @@ class HostSettings:
         """Give a problem for each setting that another lab wants otherwise."""
         return list(self._store.ledger.conflicts(self._lab, self._wanted)) if self._wanted else []
 
-    def join(self, before: Reading) -> None:
-        """Write into the ledger what is about to be written; raises Obstructed where labs contradict each other."""
-        if not self._wanted:
+    def join(self, made: Plan, before: Reading) -> None:
+        """Write into the ledger what is about to be written; raises Obstructed where labs contradict each other.
+
+        A lab that finds everything right joins too, so that nobody takes the setting away from it.
+        """
+        if not self._wanted or (not made and self._has_joined()):
             return
         found = before.facts.get(("settings", HOST))
         now = dict(found.values) if isinstance(found, Settings) else {}
         self._store.ledger.join(self._lab, {name: (now.get(name, ""), value) for name, value in self._wanted.items()})
+
+    def _has_joined(self) -> bool:
+        entries = self._store.ledger.entries()
+        return all(
+            name in entries and self._lab in entries[name].labs and entries[name].wanted == value
+            for name, value in self._wanted.items()
+        )
+
+    def rejoin(self) -> None:
+        """Have the ledger say again what the lab wants, after an attempt to want something else was undone."""
+        if self._wanted and not self._has_joined():
+            now = read_host_settings(self._wanted)
+            self._store.ledger.join(self._lab, {n: (now.get(n, ""), value) for n, value in self._wanted.items()})
 
     def leave_others(self) -> tuple[str, ...]:
         """Give up the settings that the lab no longer asks for, and restore those that nobody else needs."""
@@ -48,12 +64,14 @@ def settle(store: Store, lab: str, names: set[str] | None = None) -> tuple[str, 
     entries = store.ledger.entries()
     if not any(lab in entry.labs or not entry.labs for entry in entries.values()):
         return ()
-    relied = _relied_on()
-    outcomes = store.ledger.leave(lab, read_host_settings(entries), names=names, relied_on=relied)
+    outcomes = store.ledger.leave(lab, read_host_settings(entries), names=names, relied_on=_relied_on())
     notes = []
     for outcome in outcomes:
         if isinstance(outcome, Restore):
-            write_setting(outcome.name, outcome.value)
+            try:
+                write_setting(outcome.name, outcome.value)
+            except OSError as error:
+                notes.append(f"{outcome.name} could not be set back to {outcome.value!r}: {error.strerror}")
         elif isinstance(outcome, Kept):
             notes.append(f"{outcome.name} stays {outcome.value}: {outcome.reason}")
     store.ledger.settle([outcome.name for outcome in outcomes if isinstance(outcome, Restore)])

@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from netlab.app.applying import parse_file
+from netlab.app.guard import guard_of
 from netlab.app.results import Checked, DeviceState, Drift, LabState, LabStatus, NodeState, Validation
-from netlab.app.targets import Found, existing, is_file, lab_of, look_up
+from netlab.app.targets import Found, existing, is_file, lab_of, labs_by_marks, look_up
 from netlab.app.transaction import read, scope_of
+from netlab.app.wanted import parse_file
 from netlab.app.world import World
 from netlab.errors import FileError, UsageError
 from netlab.facts import Address, Facts, Program, Route
 from netlab.names import HOST
-from netlab.namespaces.inside import run_inside
 from netlab.namespaces.nodes import open_namespace
 from netlab.namespaces.sandbox import find_sandboxes
 from netlab.plan import Reading
@@ -48,28 +48,20 @@ def reading_of(world: World, found: Found, *sets: Facts, observe: bool = False) 
             for door in doors:
                 door.close()
 
-    return run_inside(found.sandbox, look)
+    return found.run(look)
 
 
 def status(lab: str | None = None, *, world: World | None = None) -> tuple[LabStatus, ...]:
     """Say which labs there are, in the store and on the machine; of one asked for by name, all that is in it."""
     world = world or World.here()
     sandboxes = dict(find_sandboxes())
-    on_machine = _labs_on_machine(world)
+    on_machine = labs_by_marks(world)
     names = sorted({*world.store.labs(), *sandboxes, *on_machine})
     if lab is None:
         return tuple(_status(world, name, on_machine, whole=False) for name in names)
     if lab not in names:
         raise UsageError(f"no lab {lab!r} is up\n  fix: netlab status lists those that are")
     return (_status(world, lab, on_machine, whole=True),)
-
-
-def _labs_on_machine(world: World) -> Mapping[str, int]:
-    if not world.privileged:
-        return {}
-    from netlab.kernel.teardown import labs_on_machine
-
-    return labs_on_machine()
 
 
 def _status(world: World, lab: str, on_machine: Mapping[str, int], whole: bool) -> LabStatus:
@@ -81,16 +73,17 @@ def _status(world: World, lab: str, on_machine: Mapping[str, int], whole: bool) 
     elif found.gone or (found.machine and lab not in on_machine):
         state = "gone"
     if world.store.pending(lab) is not None:
-        state = "interrupted"
+        state = "changing" if world.store.busy(lab) else "interrupted"
     nodes: tuple[NodeState, ...] = ()
     count = on_machine.get(lab, 0)
     if record is not None:
         count = sum(1 for value in record.facts if value.get("fact") == "netns" and value.get("node") != HOST)
-    if whole and state in ("up", "orphaned", "interrupted") and not found.gone:
+    if whole and state != "gone" and not found.gone:
         applied = record.applied() if record is not None else {}
         nodes = _node_states(reading_of(world, found, applied, observe=True))
         count = sum(1 for node in nodes if node.name != HOST)
-    until = record.confirm.get("until") if record is not None and record.confirm is not None else None
+    until = record.confirm["until"] if record is not None and record.confirm is not None else None
+    guard = guard_of(record)
     return LabStatus(
         lab,
         state,
@@ -101,6 +94,7 @@ def _status(world: World, lab: str, on_machine: Mapping[str, int], whole: bool) 
         nodes,
         until,
         found.sandbox.pid if found.sandbox is not None else None,
+        guard.pid if guard is not None else None,
     )
 
 
@@ -159,7 +153,7 @@ def check(
     lab = _resolved(found, target)
     if not lab.checks:
         return Checked(found.lab, (), lab.warnings)
-    verdicts = run_inside(found.sandbox, lambda: _probe(lab, found, on_verdict))
+    verdicts = found.run(lambda: _probe(lab, found, on_verdict))
     return Checked(found.lab, verdicts, lab.warnings)
 
 

@@ -105,7 +105,7 @@ class Destroyed:
         return {**found, "notes": list(self.notes)}
 
 
-LabState = Literal["up", "gone", "interrupted", "orphaned"]
+LabState = Literal["up", "gone", "changing", "interrupted", "orphaned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +132,9 @@ class NodeState:
 class LabStatus:
     """A lab as it is now.
 
-    `up`; `gone`: the store knows it, but its sandbox has ended; `interrupted`: an apply or destroy was cut short;
-    `orphaned`: it is there, but the store knows nothing of it. `nodes` is filled in for a lab asked for by name.
+    `up`; `gone`: the store knows it, but its sandbox has ended; `changing`: an apply or destroy is under way;
+    `interrupted`: one was cut short; `orphaned`: it is there, but the store knows nothing of it. `nodes` is filled in
+    for a lab asked for by name.
     """
 
     lab: str
@@ -145,6 +146,8 @@ class LabStatus:
     nodes: tuple[NodeState, ...] = ()
     confirm_until: float | None = None
     holder: int | None = None
+    #: The process that undoes what is not confirmed; None beside a `confirm_until` where it was killed.
+    guard: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

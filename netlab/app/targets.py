@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from netlab.app.world import World
 from netlab.errors import FileError, UsageError
+from netlab.namespaces.inside import run_inside
 from netlab.namespaces.sandbox import Sandbox, find_sandboxes, is_alive
 from netlab.store import Record
 
 if TYPE_CHECKING:
     from netlab.topology.lab import Lab
+
+T = TypeVar("T")
 
 #: No topology file is this long; a longer one is a mistake, and not read.
 LARGEST = 1 << 20
@@ -58,19 +62,33 @@ class Found:
         """Whether the store knows of a sandbox that has ended."""
         return self.sandbox is None and self.record is not None and self.record.sandbox is not None
 
+    def run(self, function: Callable[[], T]) -> T:
+        """Call a function where the lab is: in its sandbox, or right here on the machine."""
+        assert self.machine or self.sandbox is not None, "what is meant for a sandbox is never done to the machine"
+        return run_inside(self.sandbox, function)
+
 
 def look_up(world: World, lab: str) -> Found:
     """Find a lab by name: its record, and its sandbox even if the store has lost it."""
     record = world.store.record(lab)
-    if record is not None and record.sandbox is not None:
-        sandbox = Sandbox.from_json(record.sandbox)
-        if is_alive(sandbox):
-            return Found(lab, record, sandbox)
+    named = sandbox_named(record.sandbox) if record is not None else None
+    if named is not None and is_alive(named):
+        return Found(lab, record, named)
     if record is None or record.sandbox is not None:
         for name, sandbox in find_sandboxes():
             if name == lab:
                 return Found(lab, record, sandbox)
     return Found(lab, record, None)
+
+
+def sandbox_named(value: object) -> Sandbox | None:
+    """Give the sandbox that the store names; None where it names none, or makes no sense."""
+    if not isinstance(value, Mapping):
+        return None
+    try:
+        return Sandbox.from_json(value)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def name_of(world: World, target: str | None) -> str:
@@ -98,7 +116,7 @@ def name_of(world: World, target: str | None) -> str:
 
 def only_lab(world: World) -> str:
     """Give the only lab that is up; raises UsageError where there is none, or a choice."""
-    labs = sorted({*world.store.labs(), *(lab for lab, _ in find_sandboxes())})
+    labs = sorted({*world.store.labs(), *(lab for lab, _ in find_sandboxes()), *labs_by_marks(world)})
     if len(labs) == 1:
         return labs[0]
     if not labs:
@@ -106,14 +124,23 @@ def only_lab(world: World) -> str:
     raise UsageError(f"{len(labs)} labs are up: say which of {', '.join(labs)}")
 
 
+def labs_by_marks(world: World) -> Mapping[str, int]:
+    """Give the labs that the machine itself bears marks of, and how many namespaces each has there."""
+    if not world.privileged:
+        return {}
+    from netlab.kernel.teardown import labs_on_machine
+
+    return labs_on_machine()
+
+
 def existing(world: World, target: str | None) -> Found:
     """Give a lab that is up; raises UsageError where it is not."""
     lab = name_of(world, target)
     found = look_up(world, lab)
     if found.record is None and found.sandbox is None:
-        from netlab.kernel.teardown import labs_on_machine
+        from netlab.kernel.teardown import is_on_machine
 
-        if not (world.privileged and lab in labs_on_machine()):
+        if not (world.privileged and is_on_machine(lab)):
             up = ", ".join(world.store.labs())
             fix = f"netlab apply {target}" if target and is_file(target) else "netlab apply FILE"
             raise UsageError(f"no lab {lab!r} is up{f'; these are: {up}' if up else ''}\n  fix: {fix}")

@@ -14,8 +14,9 @@ from itertools import groupby
 from typing import Any
 
 from netlab.app.results import Outcome
+from netlab.app.traces import Traces, traces_of
 from netlab.errors import Disagreement, Obstructed, Problem, Span
-from netlab.facts import Bridge, DeviceSettings, Fact, Facts, Key, Settings
+from netlab.facts import Bridge, DeviceSettings, Fact, Facts, Key, Settings, Stray
 from netlab.facts.links import BRIDGE_DEFAULTS
 from netlab.facts.settings import BASELINE
 from netlab.kernel.explain import describe, explain
@@ -55,7 +56,9 @@ def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False) -> Sc
                 else:
                     settings[fact.node] = tuple(dict.fromkeys((*known, *found)))
     wanted, former = _device_settings(sets[:1]), _device_settings(sets[1:])
-    return Scope(lab, machine, frozenset(nodes), settings, wanted, former, observe)
+    traces = traces_of(*sets) if machine else Traces()
+    unmarked, routes = traces.devices, traces.routes
+    return Scope(lab, machine, frozenset(nodes), settings, wanted, former, observe, routes, unmarked)
 
 
 def _device_settings(sets: Sequence[Facts]) -> dict[str, tuple[str, ...]]:
@@ -167,7 +170,10 @@ def _differences(left: Plan) -> str:
 
 def _undo(before: Facts, doors: Sequence[Door], scope: Scope) -> tuple[Outcome, tuple[Problem, ...]]:
     try:
-        do(doors, plan(before, read(doors, scope).facts).steps)
+        now = read(doors, scope).facts
+        # Nobody makes a stray device again: one that is gone stays so.
+        before = {key: fact for key, fact in before.items() if not isinstance(fact, Stray) or key in now}
+        do(doors, plan(before, now).steps)
         left = plan(before, read(doors, scope).facts)
     except (StepRefused, OSError) as error:
         return "partial", tuple(replace(p, what=f"while undoing: {p.what}") for p in _told(error, {}))

@@ -15,7 +15,7 @@ from netlab.names import HOST
 if TYPE_CHECKING:
     from netlab.app.results import DeviceState, LabStatus, NodeState
 
-HUES = {"up": "green", "gone": "red", "interrupted": "yellow", "orphaned": "yellow"}
+HUES = {"up": "green", "gone": "red", "changing": "yellow", "interrupted": "yellow", "orphaned": "yellow"}
 
 
 def labs_text(labs: Sequence[LabStatus], now: float, *, rich: bool) -> str:
@@ -110,7 +110,10 @@ def advice_text(labs: Sequence[LabStatus], now: float) -> str:
         }
         if lab.state in words:
             found.append(style(words[lab.state], fg="yellow"))
-        if lab.confirm_until is not None:
+        if lab.confirm_until is not None and lab.guard is None:
+            lost = f"{lab.lab} is not confirmed, but what was to undo it has ended"
+            found.append(style(f"{lost}: netlab confirm {lab.lab}, or netlab destroy {lab.lab}", fg="yellow"))
+        elif lab.confirm_until is not None:
             left = round(lab.confirm_until - now)
             when = f"in {left} s" if left > 0 else "now"
             found.append(style(f"{lab.lab} is undone {when} unless: netlab confirm {lab.lab}", fg="yellow"))

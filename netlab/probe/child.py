@@ -24,11 +24,28 @@ from netlab.probe.sniffer import MOST, Sniffer
 from netlab.probe.sockets import Ping, Prober, Tcp, Udp
 from netlab.topology.lab import Check
 
-#: How many times an attempt asks, and how many requests that have come to an end are the end of it.
-REQUESTS = 3
+#: How many requests that have come to an end are the end of an attempt.
+ENOUGH = 3
 #: Seconds between two requests of an attempt, and between the beginnings of two attempts.
 PACE = 0.3
 INTERVAL = 0.2
+#: When an attempt asks, in seconds from its beginning. A new veth may be deaf in its first second: the kernel looks at
+#: carriers once a second (net/core/link_watch.c), and only then has IPv6 a multicast route and the device a queue.
+FOR_SILENCE = (0.0, PACE, 2 * PACE)
+FOR_AN_ANSWER = (*FOR_SILENCE, 1.6, 2.6)
+
+
+def schedule(check: Check, lasting: bool) -> tuple[float, ...]:
+    """Give the times at which an attempt asks, unless it is over before.
+
+    TCP once: the kernel repeats. `for` is about every single request: an answer to the second would hide the loss of
+    the first. While `within` lasts asking goes on, so that the moment in which it holds is not missed.
+    """
+    if check.kind == "tcp" or lasting:
+        return (0.0,)
+    if check.within is not None:
+        return tuple(number * PACE for number in range(math.ceil(outcome.PATIENCE / PACE)))
+    return FOR_SILENCE if check.expect in outcome.SILENCE else FOR_AN_ANSWER
 
 
 class _Session:
@@ -47,29 +64,29 @@ class _Session:
         now = round(self.clock(), 6)
         return [replace(event, at=now, attempt=self.attempt) for event in events]
 
-    def one_attempt(self, requests: int) -> list[Event]:
-        """Ask `requests` times, and wait until it is settled or patience ends."""
+    def one_attempt(self, times: tuple[float, ...]) -> list[Event]:
+        """Ask at these times, and wait until it is settled or patience ends."""
         self.attempt += 1
         start = self.clock()
         events = self.stamp(_routed(self.check))
         with ExitStack() as stack:
             try:
-                prober = stack.enter_context(closing(_PROBERS[self.check.kind](self.check, requests)))
+                prober = stack.enter_context(closing(_PROBERS[self.check.kind](self.check, len(times))))
             except OSError as error:
                 return events + self.stamp([Event(0, "failed", errno=error.errno)])
             selector = stack.enter_context(selectors.DefaultSelector())
             number = 0
             while True:
-                if number < requests and self.clock() >= start + number * PACE:
+                if number < len(times) and self.clock() >= start + times[number]:
                     number += 1
                     events += self.stamp(prober.send(number))
                     if number == 1:
                         # Only now: a TCP socket that has not been told to connect reports itself as hung up.
                         self._register(selector, prober)
                 until = start + outcome.patience(self.check, events)
-                if outcome.settled(self.check, events, min(requests, REQUESTS)) or self.clock() >= until:
+                if outcome.settled(self.check, events, min(len(times), ENOUGH)) or self.clock() >= until:
                     return events
-                due = min(until, start + number * PACE) if number < requests else until
+                due = min(until, start + times[number]) if number < len(times) else until
                 ready = {key.data for key, _ready in selector.select(max(0.0, due - self.clock()))}
                 # The answer first, for its time; then what the devices saw, which explains it.
                 if prober in ready:
@@ -106,17 +123,6 @@ _PROBERS: dict[str, Callable[[Check, int], Prober]] = {
 }
 
 
-def requests_of(check: Check, lasting: bool) -> int:
-    """Give how many times an attempt asks.
-
-    TCP once: the kernel repeats. `for` is about every single request: an answer to the second would hide the loss of
-    the first. While `within` lasts asking goes on, so that the moment in which it holds is not missed.
-    """
-    if check.kind == "tcp" or lasting:
-        return 1
-    return math.ceil(outcome.PATIENCE / PACE) if check.within is not None else REQUESTS
-
-
 def _routed(check: Check) -> list[Event]:
     """Give the kernel's routing answer; a frame is not routed."""
     if check.kind == "arp":
@@ -151,13 +157,13 @@ def probe(check: Check, source: int, target: int | None) -> tuple[list[Event], f
 def _attempts(session: _Session, check: Check) -> tuple[list[Event], list[Event]]:
     """Try until it holds (`within`), then as long as it holds (`for`); give the first attempt and the last."""
     window = check.within if check.within is not None else 0.0
-    first = last = session.one_attempt(requests_of(check, lasting=check.within is None and check.lasting is not None))
+    first = last = session.one_attempt(schedule(check, lasting=check.within is None and check.lasting is not None))
     while not outcome.holds(check, last) and session.clock() < window:
         session.rest(min(window, last[0].at + INTERVAL))
-        last = session.one_attempt(requests_of(check, lasting=False))
+        last = session.one_attempt(schedule(check, lasting=False))
     if check.lasting is not None:
         until = session.clock() + check.lasting
         while outcome.holds(check, last) and session.clock() < until:
             session.rest(min(until, last[0].at + INTERVAL))
-            last = session.one_attempt(requests_of(check, lasting=True))
+            last = session.one_attempt(schedule(check, lasting=True))
     return ([], last) if first is last else (first, last)

@@ -206,9 +206,7 @@ def patience(check: Check, events: Sequence[Event]) -> float:
 
     An open question to a neighbour is an answer pending: it lengthens every wait to the end of neighbour resolution.
     """
-    if check.kind == "arp":
-        return SILENCE["timeout"]
-    if check.expect in SILENCE and unanswered(check, events) is None:
+    if check.expect in SILENCE and (check.kind == "arp" or unanswered(check, events) is None):
         return SILENCE[check.expect]
     return CONNECTION if check.kind == "tcp" and check.within is not None else PATIENCE
 

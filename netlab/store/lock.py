@@ -92,6 +92,21 @@ def _close_copy(lock: Lock | None) -> None:
         lock.close_copy()
 
 
+def is_held(path: Path) -> bool:
+    """Tell whether a process holds the lock now."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def holder(path: Path) -> str:
     """Say who holds a lock, from what the holder wrote into the file: its pid and command."""
     try:

@@ -81,7 +81,7 @@ def from_json(value: Any) -> Record:
             sandbox=_dict_or_none(value["sandbox"]),
             allocated={(_is(str, a), _is(str, b)): _is(str, address) for a, b, address in value["allocated"]},
             initial={node: _is(dict, values) for node, values in _is(dict, value["initial"]).items()},
-            confirm=_dict_or_none(value["confirm"]),
+            confirm=None if value["confirm"] is None else _promise(value["confirm"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"not a record: {error!r}") from error
@@ -91,6 +91,13 @@ def _is(kind: type, value: Any) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is no {kind.__name__}")
     return value
+
+
+def _promise(value: Any) -> dict[str, Any]:
+    """Give a promise to undo, sure of what is asked of it."""
+    previous = value["previous"]
+    found = {"pid": _is(int, value["pid"]), "start_time": _is(int, value["start_time"])}
+    return {**found, "until": float(value["until"]), "previous": None if previous is None else _is(dict, previous)}
 
 
 def _dict_or_none(value: Any) -> dict[str, Any] | None:

@@ -29,7 +29,7 @@ from netlab.store.files import (
     write_json,
 )
 from netlab.store.ledger import Ledger
-from netlab.store.lock import Lock
+from netlab.store.lock import Lock, is_held
 from netlab.store.records import Record, from_json
 
 _RECORD = "record.json"
@@ -108,6 +108,18 @@ class Store:
                 self._sweep(directory)
 
         return Lock(directory / _LOCK, f"lab {lab}", wait, make, leave)
+
+    def busy(self, lab: str) -> bool:
+        """Tell whether somebody acts on a lab now."""
+        return is_held(self._directory(lab) / _LOCK)
+
+    def others_busy(self, lab: str) -> bool:
+        """Tell whether somebody acts on any other lab of this machine now."""
+        try:
+            names = os.listdir(self._root / self._machine)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return any(self.busy(name) for name in names if name != lab and fault_of_name(name) is None)
 
     def begin(self, lab: str, journal: Mapping[str, Any]) -> None:
         """Say that an apply or destroy is under way, with plain values that suffice to finish it."""

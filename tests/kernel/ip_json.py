@@ -23,20 +23,24 @@ _QUESTIONS = (
 _ROUTE_PROTOCOL = "110"
 
 
+def said(lines: Iterable[str]) -> str:
+    """Run lines by `sh -e` in namespaces of their own, which end with it, and give what they print."""
+    script = "\n".join(["mount --make-rprivate /", "mount -t tmpfs tmpfs /run", *lines])
+    words = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-ec", script]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 0, f"{done.stderr}\n{script}"
+    assert not done.stderr, done.stderr
+    return done.stdout
+
+
 def run(lab: str, nodes: Iterable[str], scripts: Iterable[Iterable[str]]) -> list[Fact]:
     """Run scripts, each by `sh -e`, on an empty machine made for it; give the facts of these nodes afterwards."""
-    lines = ["mount --make-rprivate /", "mount -t tmpfs tmpfs /run"]
-    lines += [f"sh -e -c {shlex.quote(chr(10).join(script))}" for script in scripts]
+    lines = [f"sh -e -c {shlex.quote(chr(10).join(script))}" for script in scripts]
     nodes = list(nodes)
     for node in nodes:
         inside = "" if node == "host" else f"-n {lab}-{node} "
         lines += [f"ip {inside}{question}; echo {_MARK}" for question in _QUESTIONS]
-    done = subprocess.run(
-        ["unshare", "-nm", "sh", "-ec", "\n".join(lines)], capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
-    assert done.returncode == 0, f"{done.stderr}\n{lines}"
-    assert not done.stderr, done.stderr
-    answers = [json.loads(text) if text.strip() else [] for text in done.stdout.split(_MARK)[:-1]]
+    answers = [json.loads(text) if text.strip() else [] for text in said(lines).split(_MARK)[:-1]]
     assert len(answers) == len(_QUESTIONS) * len(nodes)
     return list(_facts(lab, nodes, answers))
 

@@ -111,7 +111,8 @@ def _addresses(stage: Stage, node: str, own: bool) -> set[Row]:
     found: set[Row] = set()
     for device in stage.ip(node, "address"):
         for one in device.get("addr_info", ()):
-            if one.get("protocol") in ("kernel_ll", "kernel_lo") or one["local"] in ("127.0.0.1", "::1"):
+            of_kernel = one["scope"] == "link" and "ff:fe" in one["local"]  # made from the MAC (EUI-64)
+            if of_kernel or one["local"] in ("127.0.0.1", "::1"):
                 continue
             if one["family"] == "inet6" and own:
                 assert one.get("nodad"), one

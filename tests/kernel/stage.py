@@ -79,6 +79,11 @@ class Stage:
             words += ["nsenter", f"--net=/run/netns/{self.lab}-{node}", "--"]
         return words
 
+    def namespace(self, node: str) -> str:
+        """Give a file of a node's network namespace."""
+        process = "self" if self._holder is None else str(self._holder)
+        return f"/proc/{process}/ns/net" if node == "host" else f"/proc/{process}/root/run/netns/{self.lab}-{node}"
+
     def run(self, node: str, *argv: str, ok: bool = True) -> str:
         """Run a program in a node; give what it says."""
         done = subprocess.run([*self.enter(node), *argv], capture_output=True, text=True, timeout=PATIENCE, check=False)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 
 import pytest
 
-from netlab.facts import Facts, facts_of
+from netlab.facts import Address, Bridge, End, Facts, Namespace, Port, Program, facts_of, veth
 from netlab.kernel.fake import FakeKernel
-from netlab.plan import plan
-from netlab.plan.commands import commands
-from tests.kernel.ip_json import run
+from netlab.plan import Action, Step, plan
+from netlab.plan.commands import GROUP, commands
+from tests.kernel.ip_json import run, said
 from tests.strategies import edited, random_lab
 
 pytestmark = pytest.mark.kernel
@@ -51,3 +52,26 @@ def test_commands_change_a_random_lab_into_another(seed: int) -> None:
     kernel = FakeKernel()
     kernel.do(plan(before, {}).steps)
     check(facts_of(run("lab", nodes_of(after), [script(before, {}), script(after, kernel.facts)])), after)
+
+
+def test_devices_of_a_machines_own_host_are_in_the_group_and_marked() -> None:
+    cable, port = veth(End("host", "v0"), End("a", "e0")), Port("host", "v0", "br0")
+    want = (Namespace("a"), Bridge("host", "br0", mtu=1400), cable, port, Address("host", "br0", "10.0.0.1/24"))
+    steps = [Step(Action.CREATE, fact) for fact in want]
+    links = json.loads(said([*commands(steps, "lab", sandboxed=False), "ip -d -j link"]))
+    marks = {link["ifname"]: (link["group"], link.get("ifalias")) for link in links}
+    group = str(GROUP)
+    assert (marks["br0"], marks["v0"]) == ((group, "netlab:lab/host/br0"), (group, "netlab:lab/host/v0"))
+    assert marks["lo"] == ("default", None)
+
+
+@pytest.mark.parametrize("node", ["a", "host"])
+def test_a_program_runs_in_its_node_with_its_marks_until_it_is_deleted(node: str) -> None:
+    program = Program(node, "echo up >/run/fifo; sleep 1000 >/run/fifo 2>&1 & sleep 1000")
+    made = commands([Step(Action.CREATE, fact) for fact in (Namespace("a"), program)], "lab", sandboxed=False)
+    gone = commands([Step(Action.DELETE, program)], "lab", sandboxed=False)
+    own = "ip netns pids lab-a" if node == "a" else "pgrep sleep"
+    # The fifo ends when the last process that holds it does, so `cat` waits for just that.
+    waits = ["mkfifo /run/fifo", *made, "exec 3</run/fifo", "read word <&3", f"{own} | grep -c .", *gone, "cat <&3"]
+    number = int(said([*waits, "echo ended"]).split()[0])
+    assert number >= 2

@@ -60,7 +60,7 @@ APPLIED = Applied("bridge3", "applied", False, PLAN, 0.2123)
 DESTROYED = Destroyed("bridge3", True, True, 3, 1, ("net.ipv4.ip_forward stays 1: Docker relies on it",))
 DEVICE = DeviceState("eth0", ("10.0.0.2/24",), up=True, carrier=False)
 NODE = NodeState("ns0", (DEVICE, DeviceState("eth1", (), up=False, carrier=False)), ("10.0.0.1",), ("sleep 9",))
-STATUS = LabStatus("bridge3", "up", True, f"/somewhere/{FILE}", 1000.0, 3, (NODE,), 1060.0, 4711)
+STATUS = LabStatus("bridge3", "up", True, f"/somewhere/{FILE}", 1000.0, 3, (NODE,), 1060.0, 4711, 4712)
 DRIFT = Drift("bridge3", CHANGES[2:], ORIGIN)
 EXAMINED = Examined(
     (

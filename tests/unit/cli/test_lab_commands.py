@@ -207,6 +207,7 @@ def test_advice_is_given_for_all_that_is_not_simply_up() -> None:
     for state in ("gone", "interrupted", "orphaned"):
         assert "netlab destroy bridge3" in advice_text([replace(quiet, state=state)], 0.0)
     assert unstyle(advice_text([STATUS], 1000.0)) == "bridge3 is undone in 60 s unless: netlab confirm bridge3"
+    assert "what was to undo it has ended" in advice_text([replace(STATUS, guard=None)], 1000.0)
 
 
 def test_drift_is_told_by_words_and_exit_code(run: Run, stand: Stand) -> None:

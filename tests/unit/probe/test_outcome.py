@@ -204,7 +204,8 @@ def test_patience() -> None:
     assert patience(check(expect="timeout"), [sent(), asked]) == PATIENCE
     assert patience(check(expect="timeout"), [sent(), asked, told]) == 1.0
     assert patience(check("tcp", "filtered"), [sent()]) == 1.0
-    assert patience(check("arp"), [sent(), asked]) == 1.0
+    assert patience(check("arp", "timeout"), [sent(), asked]) == 1.0
+    assert patience(check("arp"), [sent(), asked]) == PATIENCE
     assert patience(check(), [sent()]) == PATIENCE
     assert patience(check("tcp", within=9.0), [sent()]) < PATIENCE
 

@@ -98,7 +98,7 @@ def test_a_forked_child_does_not_free_its_parents_lock(tmp_path: Path, store: St
 def test_the_last_holder_leaves_nothing(tmp_path: Path, store: Store) -> None:
     with store.lock("demo"):
         pass
-    assert list((tmp_path / "netlab").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_lock_stays_with_a_lab_that_is_remembered(tmp_path: Path, store: Store) -> None:
@@ -107,7 +107,7 @@ def test_the_lock_stays_with_a_lab_that_is_remembered(tmp_path: Path, store: Sto
     assert store.pending("demo") == {}
     with store.lock("demo"):
         store.end("demo")
-    assert list((tmp_path / "netlab").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_who_come_and_go_are_never_inside_together(store: Store) -> None:

@@ -1,0 +1,126 @@
+"""A file as asked for: read, resolved, and held against what is up under its name already."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from netlab.app.targets import Found, look_up, read_text
+from netlab.app.traces import traces_in
+from netlab.app.transaction import scope_of, with_initial
+from netlab.app.world import World
+from netlab.errors import Obstructed, Problem, UsageError
+from netlab.facts import Bridge, Facts
+from netlab.plan import Scope
+
+if TYPE_CHECKING:
+    from netlab.topology.lab import Lab
+    from netlab.topology.spec import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file as asked for: its place and text, the lab it means, what is up under its name.
+
+    `cut_short` is the journal of an apply or destroy that was killed.
+    """
+
+    path: str
+    text: str
+    lab: Lab
+    found: Found
+    sandboxed: bool
+    want: Facts
+    applied: Facts
+    cut_short: Mapping[str, Any] | None
+
+    @property
+    def machine(self) -> bool:
+        return not self.sandboxed
+
+    @property
+    def programs(self) -> bool:
+        return any(fact.family == "program" for facts in (self.want, self.applied) for fact in facts.values())
+
+
+def parse_file(path: str) -> tuple[str, Topology]:
+    """Read and parse a file; raises UsageError or FileError."""
+    raw = read_text(path)
+    from netlab.source import load
+    from netlab.topology import parse
+
+    topology = parse(load(raw, path))
+    return raw.decode(), topology
+
+
+def wanted_of(world: World, path: str, text: str, topology: Topology, sandbox: bool | None) -> Wanted:
+    """Resolve a file for where it is to be; raises FileError, UsageError, or Obstructed where the kernel cannot."""
+    from netlab.topology import resolve
+
+    found = look_up(world, topology.name)
+    record = found.record
+    sandboxed = _sandboxed(world, topology, found, sandbox)
+    held = record.allocated if record is not None else {}
+    lab = resolve(topology, sandboxed=sandboxed, held=held)
+    applied = {} if record is None or found.gone else record.applied()
+    want = with_initial(lab.facts, applied, record.initial if record is not None else {})
+    _require(lab, want)
+    cut_short = world.store.pending(topology.name)
+    return Wanted(os.path.abspath(path), text, lab, found, sandboxed, want, applied, cut_short)
+
+
+def _sandboxed(world: World, topology: Topology, found: Found, asked: bool | None) -> bool:
+    """Decide where the lab's `host` is; raises UsageError where that contradicts where it is already."""
+    if asked is False and not world.privileged:
+        raise UsageError("only root can apply to the machine itself\n  fix: leave --no-sandbox out")
+    default = not world.privileged or bool(topology.host.sandbox)
+    up = found.sandbox is not None or (found.record is not None and not found.gone)
+    if not up:
+        wish = default if asked is None else asked
+        if wish and world.privileged and _is_on_machine(found.lab):
+            raise _elsewhere(found.lab, sandboxed=False)
+        return wish
+    now = found.sandbox is not None
+    if asked is not None and asked != now:
+        raise _elsewhere(found.lab, sandboxed=now)
+    return now
+
+
+def _is_on_machine(lab: str) -> bool:
+    """Tell whether an apply to the machine was killed, or its record lost: only marks tell."""
+    from netlab.kernel.teardown import is_on_machine
+
+    return is_on_machine(lab)
+
+
+def _elsewhere(lab: str, sandboxed: bool) -> UsageError:
+    where = "in a sandbox" if sandboxed else "on the machine itself"
+    return UsageError(f"lab {lab!r} is up {where}\n  fix: netlab destroy {lab}, then apply")
+
+
+def _require(lab: Lab, want: Facts) -> None:
+    """Raise Obstructed where the kernel would take a wish and silently forget it."""
+    asking = [fact for fact in want.values() if isinstance(fact, Bridge) and fact.vlan_filtering]
+    if not asking:
+        return
+    from netlab.kernel.capability import abilities
+
+    if not abilities().vlan_filtering:
+        what = "this kernel's bridges have no VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)"
+        fix = "leave vlan_filtering out, or use a kernel that has it; netlab doctor tells"
+        raise Obstructed([Problem("unavailable", what, lab.origin.get(fact.key), fix) for fact in asking])
+
+
+def whole_scope(world: World, wanted: Wanted) -> Scope:
+    """Give what to read before an apply: what is wanted, what was applied, and what a killed apply was making.
+
+    Devices without a mark may be those that another netlab makes just now: then none is ours.
+    """
+    scope = scope_of(wanted.lab.name, wanted.machine, wanted.want, wanted.applied)
+    if not wanted.machine:
+        return scope
+    left = traces_in(wanted.cut_short)
+    unmarked = frozenset() if world.store.others_busy(wanted.lab.name) else scope.unmarked | left.devices
+    return replace(scope, routes=scope.routes | left.routes, unmarked=unmarked)

@@ -1,0 +1,145 @@
+"""Traffic between nodes that runs while a lab is changed: a TCP connection and pings, which must not notice.
+
+Each is a child process that sends a number, has it back, and sends the next. The connection may retransmit, but must
+live; of the pings not one may be lost. `alive` waits for the next number to have come back.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import NoReturn
+
+from netlab.namespaces.processes import reap
+from netlab.namespaces.syscalls import CLONE_NEWNET, die_with_parent, setns
+from tests.kernel.stage import Stage
+
+#: Seconds that a number may take there and back.
+PATIENCE = 5.0
+#: Milliseconds between two numbers.
+PACE = 5
+_NUMBER = struct.Struct("=Q")
+_ECHO = struct.Struct("!BBHHH")
+
+#: Sends a number and has it back, or raises.
+Exchange = Callable[[int], None]
+
+
+class Traffic:
+    """Numbers that go there and back, until it is found that one did not."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+
+    def alive(self) -> int:
+        """Wait until a number sent from now on has come back; give which."""
+        self._control.sendall(b"?")
+        answer = self._control.recv(_NUMBER.size)
+        assert answer, "the traffic has broken: the child's traceback is on stderr"
+        return int(_NUMBER.unpack(answer)[0])
+
+
+@contextmanager
+def _running(open_way: Callable[[], Exchange]) -> Iterator[Traffic]:
+    near, far = socket.socketpair()
+    child = os.fork()
+    if child == 0:
+        near.close()
+        _exchange(far, open_way)
+    far.close()
+    with near:
+        found = Traffic(near)
+        try:
+            before = found.alive()
+            yield found
+            assert found.alive() > before
+        finally:
+            near.shutdown(socket.SHUT_RDWR)
+            code = reap(child)
+        assert code == 0
+
+
+def _exchange(control: socket.socket, open_way: Callable[[], Exchange]) -> NoReturn:
+    code = 1
+    try:
+        die_with_parent()
+        exchange = open_way()
+        asked, number = select.poll(), 0
+        asked.register(control, select.POLLIN)
+        while True:
+            question = bool(asked.poll(PACE))
+            if question and not control.recv(1):
+                break
+            number += 1
+            exchange(number)
+            if question:
+                control.sendall(_NUMBER.pack(number))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _enter(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    setns(fd, CLONE_NEWNET)
+    os.close(fd)
+
+
+def connection(stage: Stage, client: str, server: str, address: str) -> AbstractContextManager[Traffic]:
+    """Keep a TCP connection from a node to an address of another open in the block; it must live to its end."""
+
+    def open_way() -> Exchange:
+        _enter(stage.namespace(server))
+        listener = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address else socket.AF_INET)
+        _enter(stage.namespace(client))
+        a = socket.create_connection(listener.getsockname()[:2], timeout=PATIENCE)
+        b, _ = listener.accept()
+        b.settimeout(PATIENCE)
+
+        def exchange(number: int) -> None:
+            for one, other in ((a, b), (b, a)):
+                one.sendall(_NUMBER.pack(number))
+                assert _NUMBER.unpack(other.recv(_NUMBER.size, socket.MSG_WAITALL))[0] == number
+
+        return exchange
+
+    return _running(open_way)
+
+
+def pings(stage: Stage, node: str, address: str) -> AbstractContextManager[Traffic]:
+    """Ping an IPv4 address from a node all along the block; each ping must be answered."""
+
+    def open_way() -> Exchange:
+        _enter(stage.namespace(node))
+        raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        raw.settimeout(PATIENCE)
+
+        def exchange(number: int) -> None:
+            sequence = number & 0xFFFF
+            # The identifier makes the checksum (RFC 792) all ones whatever the sequence.
+            raw.sendto(_ECHO.pack(8, 0, 0, (0xFFFF - 0x0800 - sequence) % 0xFFFF, sequence), (address, 0))
+            while True:
+                kind, _, _, _, found = _ECHO.unpack(raw.recv(2048)[20:28])
+                if (kind, found) == (0, sequence):
+                    return
+
+        return exchange
+
+    return _running(open_way)
+
+
+@contextmanager
+def all_along(stage: Stage, *ways: tuple[str, str, str]) -> Iterator[None]:
+    """Keep connections and pings running between pairs of nodes, each (client, server, the server's address)."""
+    with ExitStack() as stack:
+        for client, server, address in ways:
+            stack.enter_context(connection(stage, client, server, address))
+            stack.enter_context(pings(stage, client, address))
+        yield
