@@ -158,7 +158,7 @@ def veth(one: End, other: End) -> Veth:
 
 @dataclass(frozen=True, slots=True)
 class Stray(Fact):
-    """A device in a namespace of ours that no file asked for, or half of what once was; only ever read, to be deleted."""
+    """A device in a namespace of ours that no file asked for, or half of what once was; only read, to be deleted."""
 
     family: ClassVar[str] = "link"
     rank: ClassVar[int] = 3

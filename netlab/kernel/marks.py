@@ -6,7 +6,8 @@
 
 What is half made says nothing of its lab. It counts as a lab's by the MAC that netlab derives for it, or by a name that
 the lab wants while no other netlab is at work (which the caller knows). It is never mended, but removed and made again.
-A veth whose peer is in another namespace is nobody's here: it goes with that namespace, or is told by it.
+A veth's name alone says nothing while its peer is in another namespace: it goes with that, or is told by it. The kernel
+takes its time over namespaces that nobody holds any more, so one may still be there when the next apply looks.
 """
 
 from __future__ import annotations
@@ -31,5 +32,5 @@ def is_bare(link: LinkRecord) -> bool:
 
 def is_half_made(link: LinkRecord, lab: str, names: Collection[str] = ()) -> bool:
     """Tell whether a device of the host is what a killed netlab left of a lab; `names` are those that the lab wants."""
-    bare = is_bare(link) and link.namespace_id is None
-    return bare and (link.name in names or link.mac == derived_mac(lab, HOST, link.name))
+    named = link.name in names and link.namespace_id is None
+    return is_bare(link) and (named or link.mac == derived_mac(lab, HOST, link.name))

@@ -9,7 +9,7 @@ import pytest
 from netlab.names import far_end_name
 from tests.kernel.second_opinion import check
 from tests.kernel.stage import Stage, made_up, told
-from tests.kernel.traffic import all_along
+from tests.kernel.traffic import all_along, connection
 
 pytestmark = pytest.mark.kernel
 
@@ -36,9 +36,9 @@ netns:
 WAYS = (("talker", "hearer", "10.0.0.12"), ("east", "west", "10.9.0.2"))
 
 A_PORT = far_end_name("edits", "a", "eth0")
-B_PORT = far_end_name("edits", "b", "eth0")
-E_PORT = far_end_name("edits", "e", "eth0")
-A_CABLE, B_CABLE = f"veth a:eth0 <-> host:{A_PORT}", f"veth b:eth0 <-> host:{B_PORT}"
+NEW_PORT = far_end_name("edits", "new", "eth0")
+A_CABLE, NEW_CABLE = f"veth a:eth0 <-> host:{A_PORT}", f"veth host:{NEW_PORT} <-> new:eth0"
+NEW = f"new:lo new:eth0 host:{NEW_PORT}"
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,18 @@ EDITS = [
     edit(
         "swapped-device-names",
         {'p: {peer: "d:p"': 'new: {peer: "d:p"', 'q: {peer: "d:q"': 'p: {peer: "d:q"', "new": "q"},
-        [],
+        [
+            "+ veth c:p <-> d:q",
+            "+ veth c:q <-> d:p",
+            "- veth c:p <-> d:p",
+            "- veth c:q <-> d:q",
+            "+ address 10.2.0.1/24 on c:q",
+            "+ address 10.3.0.1/24 on c:p",
+            "- address 10.2.0.1/24 on c:p",
+            "- address 10.3.0.1/24 on c:q",
+            "± address 10.2.0.2/24 on d:p",
+            "± address 10.3.0.2/24 on d:q",
+        ],
         "c:p c:q d:p d:q",
     ),
     edit(
@@ -163,17 +174,89 @@ EDITS = [
         ],
         "host:another",
     ),
-    edit("swapped-addresses", {"10.0.0.21/24": "10.0.0.xx/24", "10.0.0.22/24": "10.0.0.21/24", "xx": "22"}, []),
+    edit(
+        "swapped-addresses",
+        {"10.0.0.21/24": "10.0.0.xx/24", "10.0.0.22/24": "10.0.0.21/24", "xx": "22"},
+        [
+            "+ address 10.0.0.21/24 on b:eth0",
+            "+ address 10.0.0.22/24 on a:eth0",
+            "- address 10.0.0.21/24 on a:eth0",
+            "- address 10.0.0.22/24 on b:eth0",
+            "± route 0.0.0.0/0 via 10.0.0.1 in a",
+        ],
+    ),
     edit(
         "address-moves",
         {"  c: {interfaces: {": "  c: {interfaces: {lo: {address: 10.0.0.21/32}, ", "10.0.0.21/24": "10.0.0.31/24"},
-        [],
+        [
+            "+ address 10.0.0.21/32 on c:lo",
+            "+ address 10.0.0.31/24 on a:eth0",
+            "- address 10.0.0.21/24 on a:eth0",
+        ],
     ),
-    edit("node-renamed", {"  a:": "  new:"}, [], ""),
-    edit("node-with-a-cable-renamed", {"  c:": "  new:"}, [], ""),
-    edit("node-added", {"  c:": "  new: {interfaces: {eth0: {bridge: lan, address: 10.0.0.99/24}}}\n  c:"}, []),
     edit(
-        "node-removed", {"  a: {interfaces: {eth0: {bridge: lan, address: 10.0.0.21/24}}, gateway: 10.0.0.1}\n": ""}, []
+        "node-renamed",
+        {"  a:": "  new:"},
+        [
+            "+ netns new",
+            "- netns a",
+            "+ settings of new",
+            "- settings of a",
+            "+ address 10.0.0.21/24 on new:eth0",
+            "- address 10.0.0.21/24 on a:eth0",
+            "+ route 0.0.0.0/0 via 10.0.0.1 in new",
+            "- route 0.0.0.0/0 via 10.0.0.1 in a",
+            f"+ {NEW_CABLE}",
+            f"- {A_CABLE}",
+            f"+ port host:{NEW_PORT} in lan",
+            f"- port host:{A_PORT} in lan",
+        ],
+        NEW,
+    ),
+    edit(
+        "node-with-a-cable-renamed",
+        {"  c:": "  new:"},
+        [
+            "+ netns new",
+            "- netns c",
+            "+ settings of new",
+            "- settings of c",
+            "+ veth d:p <-> new:p",
+            "+ veth d:q <-> new:q",
+            "- veth c:p <-> d:p",
+            "- veth c:q <-> d:q",
+            "+ address 10.2.0.1/24 on new:p",
+            "+ address 10.3.0.1/24 on new:q",
+            "- address 10.2.0.1/24 on c:p",
+            "- address 10.3.0.1/24 on c:q",
+            "± address 10.2.0.2/24 on d:p",
+            "± address 10.3.0.2/24 on d:q",
+        ],
+        "new:lo new:p new:q d:p d:q",
+    ),
+    edit(
+        "node-added",
+        {"  c:": "  new: {interfaces: {eth0: {bridge: lan, address: 10.0.0.99/24}}}\n  c:"},
+        [
+            "+ netns new",
+            "+ settings of new",
+            "+ address 10.0.0.99/24 on new:eth0",
+            f"+ {NEW_CABLE}",
+            f"+ port host:{NEW_PORT} in lan",
+        ],
+        NEW,
+    ),
+    edit(
+        "node-removed",
+        {"  a: {interfaces: {eth0: {bridge: lan, address: 10.0.0.21/24}}, gateway: 10.0.0.1}\n": ""},
+        [
+            "- netns a",
+            "- settings of a",
+            "- address 10.0.0.21/24 on a:eth0",
+            "- route 0.0.0.0/0 via 10.0.0.1 in a",
+            f"- {A_CABLE}",
+            f"- port host:{A_PORT} in lan",
+        ],
     ),
     edit(
         "ipv6-added",
@@ -181,7 +264,12 @@ EDITS = [
             "address: 10.2.0.1/24": 'addresses: [10.2.0.1/24, "fd00::1/64"]',
             "address: 10.2.0.2/24": 'addresses: [10.2.0.2/24, "fd00::2/64"]',
         },
-        [],
+        [
+            "~ settings of c",
+            "~ settings of d",
+            "+ address fd00::1/64 on c:p",
+            "+ address fd00::2/64 on d:p",
+        ],
     ),
     edit("cable-down", {"10.2.0.1/24": "10.2.0.1/24, up: false"}, ["~ veth c:p <-> d:p"]),
     edit(
@@ -207,3 +295,83 @@ def test_an_edit_changes_just_that_there_and_back(stage: Stage, edit: Edit) -> N
         assert changed <= edit.anew, "made anew without need"
         stage.apply(BASE)
         check(stage, stage.wants())
+
+
+@made_up
+def test_a_renamed_node_is_said_to_be_a_delete_and_a_create(stage: Stage) -> None:
+    stage.apply(BASE)
+    planned = stage.plan(BASE.replace("  a:", "  new:"))
+    reasons = {change.fact.label(): change.reason for change in planned.plan.changes if change.fact.family == "netns"}
+    assert set(reasons) == {"netns a", "netns new"}
+    assert all("a renamed node is a delete and a create" in reason for reason in reasons.values())
+
+
+@made_up
+def test_a_lab_keeps_its_addresses_when_a_node_comes_in_front(stage: Stage) -> None:
+    before = "name: kept\nbridges: {br0: 10.0.0.0/24}\nnetns: {b: br0, c: br0}\n"
+    after = before.replace("{b: br0", "{a: br0, b: br0")
+    stage.apply(before)
+    held = {node: stage.run(node, "ip", "-4", "-br", "address", "show", "eth0").split()[-1] for node in "bc"}
+    assert held == {"b": "10.0.0.2/24", "c": "10.0.0.3/24"}
+    indices = stage.devices()
+    with all_along(stage, ("b", "c", "10.0.0.3")):
+        done = stage.apply(after)
+    (warning,) = done.warnings
+    assert "a fresh apply would give a:eth0 10.0.0.2/24 (it has 10.0.0.4/24)" in str(warning)
+    assert "b:eth0 10.0.0.3/24 (it has 10.0.0.2/24)" in str(warning)
+    for node, address in {**held, "a": "10.0.0.4/24"}.items():
+        assert stage.run(node, "ip", "-4", "-br", "address", "show", "eth0").split()[-1] == address
+    assert indices.items() <= stage.devices().items()
+    stage.destroy()
+    stage.apply(after)
+    check(stage, stage.wants())
+    assert stage.run("a", "ip", "-4", "-br", "address", "show", "eth0").split()[-1] == "10.0.0.2/24"
+
+
+IPV6 = """\
+name: sixes
+netns:
+  r: {forwarding: true, interfaces: {a: {address: "fd00:a::1/64"}, b: {address: "fd00:b::1/64"}}}
+  a: {interfaces: {eth0: {peer: "r:a", address: "fd00:a::2/64"}}, gateway: "fd00:a::1"}
+  b: {interfaces: {eth0: {peer: "r:b", address: "fd00:b::2/64"}}, gateway: "fd00:b::1"}
+  c: {interfaces: {eth0: {peer: "d:eth0", addresses: [10.0.0.1/24, "fd00:c::1/64"]}}, gateway: "fd00:c::2"}
+  d: {interfaces: {eth0: {addresses: [10.0.0.2/24, "fd00:c::2/64"]}}, routes: [{to: "fd00:d::/64", via: "fd00:c::1"}]}
+"""
+IPV6_EDITS = {
+    "address": {"fd00:c::1/64": "fd00:c::11/64", 'via: "fd00:c::1"': 'via: "fd00:c::11"'},
+    "gateway": {'gateway: "fd00:c::2"': 'gateway: "fd00:c::3"'},
+    "route": {'{to: "fd00:d::/64", via: "fd00:c::1"}': '{to: "fd00:d::/64", unreachable: true, metric: 7}'},
+    "mtu": {
+        "10.0.0.1/24": "10.0.0.1/24",
+        'c: {interfaces: {eth0: {peer: "d:eth0",': 'c: {interfaces: {eth0: {peer: "d:eth0", mtu: 1280,',
+    },
+    "mtu-too-low-for-ipv6": {
+        '{peer: "d:eth0", addresses: [10.0.0.1/24, "fd00:c::1/64"]}}, gateway: "fd00:c::2"': '{peer: "d:eth0", mtu: 1000, addresses: [10.0.0.1/24]}}',
+        '[10.0.0.2/24, "fd00:c::2/64"]}}, routes: [{to: "fd00:d::/64", via: "fd00:c::1"}]': "[10.0.0.2/24]}}",
+    },
+    "no-ipv6": {
+        ', "fd00:c::1/64"]}}, gateway: "fd00:c::2"': "]}}",
+        ', "fd00:c::2/64"]}}, routes: [{to: "fd00:d::/64", via: "fd00:c::1"}]': "]}}",
+    },
+    "down": {
+        '[10.0.0.2/24, "fd00:c::2/64"]}}, routes: [{to: "fd00:d::/64", via: "fd00:c::1"}]': '[10.0.0.2/24, "fd00:c::2/64"], mtu: 1400}}'
+    },
+    "settings": {"  c: {": "  c: {sysctls: {net.ipv6.conf.eth0.hop_limit: 17, net.ipv6.conf.eth0.accept_ra: 1}, "},
+    "forwarding": {"  c: {": "  c: {forwarding: true, "},
+}
+
+
+@pytest.mark.parametrize("name", IPV6_EDITS)
+@made_up
+def test_an_edit_of_ipv6_there_and_back(stage: Stage, name: str) -> None:
+    text = IPV6
+    for old, new in IPV6_EDITS[name].items():
+        assert old in text
+        text = text.replace(old, new)
+    stage.apply(IPV6)
+    before = stage.devices()
+    with connection(stage, "a", "b", "fd00:b::2"):
+        for one in (text, IPV6):
+            stage.apply(one)
+            check(stage, stage.wants())
+            assert stage.devices() == before
