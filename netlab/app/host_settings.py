@@ -63,6 +63,7 @@ def settle(store: Store, lab: str, names: set[str] | None = None) -> tuple[str, 
     """
     entries = store.ledger.entries()
     if not any(lab in entry.labs or not entry.labs for entry in entries.values()):
+        store.ledger.sweep()
         return ()
     outcomes = store.ledger.leave(lab, read_host_settings(entries), names=names, relied_on=_relied_on())
     notes = []

@@ -13,6 +13,7 @@ from netlab.app.transaction import Attempt
 from netlab.app.wanted import Wanted
 from netlab.app.world import World
 from netlab.facts import to_json
+from netlab.names import HOST
 from netlab.namespaces.sandbox import Sandbox
 from netlab.store import Record
 
@@ -58,7 +59,8 @@ def remember(
     for node, values in attempt.initial.items():
         # What netlab itself wrote is not what to go back to.
         initial[node] = {**values, **initial.get(node, {})}
-    nodes = set(wanted.lab.nodes)
+    # What the real machine's settings were before, the ledger knows: other labs may need them.
+    nodes = set(wanted.lab.nodes) - ({HOST} if wanted.machine else set())
     record = Record(
         lab=wanted.lab.name,
         file=wanted.path,

@@ -20,6 +20,7 @@ from netlab.facts import Bridge, DeviceSettings, Fact, Facts, Key, Settings, Str
 from netlab.facts.links import BRIDGE_DEFAULTS
 from netlab.facts.settings import BASELINE
 from netlab.kernel.explain import describe, explain
+from netlab.names import HOST
 from netlab.plan import Action, Door, Plan, Reading, Scope, Step, StepRefused, plan
 
 #: How many differences a message names.
@@ -55,6 +56,8 @@ def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False) -> Sc
                     settings[fact.node] = found
                 else:
                     settings[fact.node] = tuple(dict.fromkeys((*known, *found)))
+    if machine and sets and ("settings", HOST) not in sets[0]:
+        settings.pop(HOST, None)  # the ledger's to restore, not the plan's
     wanted, former = _device_settings(sets[:1]), _device_settings(sets[1:])
     traces = traces_of(*sets) if machine else Traces()
     unmarked, routes = traces.devices, traces.routes

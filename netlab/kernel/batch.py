@@ -56,6 +56,19 @@ class Batch:
         entries.append((step, message))
         return len(entries)
 
+    def amend(self, place: Place, position: int, step: Step, change: Callable[[Message], Message]) -> bool:
+        """Have the message at a position, if it is not sent yet, do a later step's work too; tell whether it will.
+
+        Each message makes the kernel tell all who listen of the device: one less is felt in a thousand.
+        """
+        queue = self._queue(place)
+        if queue.sent >= position:
+            return False
+        entry = queue.entries[position - 1]
+        assert isinstance(entry, tuple)
+        queue.entries[position - 1] = (step, change(entry[1]))
+        return True
+
     def call(self, place: Place, step: Step, run: Callable[[], None]) -> None:
         """Queue a call that must run between the messages around it."""
         self._queue(place).entries.append(_Call(step, run))

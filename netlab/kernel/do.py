@@ -197,9 +197,10 @@ class Work:
         self._mark(place, step, near.name)
         self._batch.after(other, place)
         # A far end cannot be born up: it has no peer yet (drivers/net/veth.c, veth_open).
-        made = self._batch.message(other, step, encode.change_link(far.name, far, {"up"}))
-        self._made[other.node, far.name] = made
-        self._mark(other, step, far.name)
+        up = encode.change_link(far.name, far, {"up"})
+        if self._places.marked(other.node):
+            up = encode.with_alias(up, mark(self._places.lab, f"{other.node}/{far.name}"))
+        self._made[other.node, far.name] = self._batch.message(other, step, up)
 
     def _stray(self, step: Step) -> None:
         fact = step.fact
@@ -217,10 +218,18 @@ class Work:
             self._batch.message(place, step, encode.plug(fact.device, 0))
             return
         if changed is None or "bridge" in changed:
-            self._batch.message(place, step, encode.plug(fact.device, self._index(place, fact.bridge)))
+            self._plug(place, step, fact)
             changed = None
         for message in encode.port_options(fact, changed):
             self._batch.message(place, step, message)
+
+    def _plug(self, place: Place, step: Step, fact: Port) -> None:
+        master = self._index(place, fact.bridge)
+        made = self._made.get((fact.node, fact.device), 0)
+        if self._made.get((fact.node, fact.bridge), 0) >= made or not self._batch.amend(
+            place, made, step, lambda message: encode.with_master(message, master)
+        ):
+            self._batch.message(place, step, encode.plug(fact.device, master))
 
     def _address(self, step: Step) -> None:
         fact = step.fact

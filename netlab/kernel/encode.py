@@ -146,6 +146,16 @@ def change_link(name: str, fact: Bridge | End, changed: Collection[str]) -> Mess
     return RTM_NEWLINK, _CHANGE, body
 
 
+def with_alias(message: Message, alias: str) -> Message:
+    """Give a link message that marks its device as well."""
+    return message[0], message[1], message[2] + attribute(IFLA_IFALIAS, alias.encode())
+
+
+def with_master(message: Message, master: int) -> Message:
+    """Give a link message that also plugs its device into the bridge with index `master`."""
+    return message[0], message[1], message[2] + attribute_u32(IFLA_MASTER, master)
+
+
 def mark_link(name: str, alias: str) -> Message:
     return (
         RTM_NEWLINK,

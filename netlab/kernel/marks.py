@@ -5,7 +5,7 @@
     anything else                       not netlab's
 
 What is half made says nothing of its lab. It counts as a lab's by the MAC that netlab derives for it, or by a name that
-the lab wants while no other netlab is at work (which the caller knows). It is never mended, but removed and made again.
+the lab wants while no other netlab is at work (which the caller knows). It is not mended, but removed and made again.
 A veth's name alone says nothing while its peer is in another namespace: it goes with that, or is told by it. The kernel
 takes its time over namespaces that nobody holds any more, so one may still be there when the next apply looks.
 """

@@ -119,6 +119,9 @@ class Reader:
         yield from settings.values()
         yield from self._bridges()
         yield from self._pairs()
+        # Not the ends of pairs that lead into a namespace of ours: those are known, and need no mark.
+        host.half_made -= host.ours
+        yield from (Stray(HOST, host.by_index[i].name, host.by_index[i].kind) for i in sorted(host.half_made))
         for node in self._nodes.values():
             yield from self._ports(node)
             yield from self._addresses(node)
@@ -167,9 +170,6 @@ class Reader:
                     yield _bridge(node.name, link)
                 elif link.kind != "veth":
                     yield Stray(node.name, link.name, link.kind or "device")
-        host = self._nodes[HOST]
-        yield from (Stray(HOST, host.by_index[i].name, host.by_index[i].kind) for i in sorted(host.half_made))
-
     def _pairs(self) -> Iterator[Fact]:
         """Join the two ends of every veth pair: their indices name each other, their namespace ids prove it."""
         ends: dict[tuple[int, int], list[tuple[_Node, LinkRecord]]] = defaultdict(list)

@@ -32,6 +32,9 @@ from netlab.namespaces.syscalls import CLONE_NEWNET, CLONE_NEWUSER, setns
 _WORD_AT: Final = 4
 #: Seconds within which a sandbox is made; it takes 20 ms on an idle machine.
 _MAKING: Final = 10.0
+#: Seconds within which a holder whose maker was killed has kept or ended itself, and how often it is looked at.
+_CHOOSING: Final = 1.0
+_MOMENT: Final = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,29 @@ def _claimed_lab(pid: int, machine: int) -> str | None:
     return words[_WORD_AT + 1].decode("utf-8", "replace")
 
 
+def _is_kept(sandbox: Sandbox) -> bool:
+    """Tell whether a holder was told to outlive its maker; where its maker has just been killed, wait for its choice.
+
+    It closes the pipe when it has heard the word, and ends when the pipe ends without it.
+    """
+    holder = _named(sandbox)
+    fd = open_process(holder) if holder is not None else None
+    if fd is None:
+        return False
+    try:
+        with open(f"/proc/{sandbox.pid}/cmdline", "rb") as file:
+            pipe = file.read().split(b"\0")[_WORD_AT + 3].decode()
+        deadline = time.monotonic() + _CHOOSING
+        while os.path.lexists(f"/proc/{sandbox.pid}/fd/{pipe}"):
+            if not await_ends([fd], time.monotonic() + _MOMENT) or time.monotonic() > deadline:
+                return False  # it has ended; or its maker is at work, and it is nobody's lab yet
+        return bool(await_ends([fd], 0.0))
+    except (OSError, IndexError, UnicodeDecodeError):
+        return False
+    finally:
+        os.close(fd)
+
+
 def _is_ours(pid: int, everybody: bool) -> bool:
     user = os.geteuid()
     with suppress(OSError):
@@ -183,7 +209,7 @@ def find_sandboxes(everybody: bool = False) -> tuple[tuple[str, Sandbox], ...]:
             continue
         process = process_of(pid)
         sandbox = _sandbox_of(process) if process is not None and process.alive else None
-        if sandbox is not None and _marked_lab(sandbox) == lab:
+        if sandbox is not None and _marked_lab(sandbox) == lab and _is_kept(sandbox):
             found.append((lab, sandbox))
     return tuple(sorted(found, key=lambda pair: (pair[0], pair[1].pid)))
 

@@ -136,6 +136,12 @@ class Ledger:
             entries = self.entries()
             self._write({name: entry for name, entry in entries.items() if entry.labs or name not in names})
 
+    def sweep(self) -> None:
+        """Remove what a killed process left of a ledger that it did not get to write."""
+        if self._directory.exists() and not self._path.exists():
+            with self._lock():
+                pass  # leaving it does that
+
     def _lock(self) -> Lock:
         def make() -> None:
             make_directory(self._root, self._machine, _DIRECTORY)

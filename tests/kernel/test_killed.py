@@ -8,15 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
 from netlab import app
+from netlab.app import transaction
+from netlab.errors import Disagreement
 from netlab.namespaces.processes import await_ends
-from tests.kernel.killing import PATIENCE, ip, kill_points, machine
-from tests.kernel.made_up_machine import PROJECT, on_made_up_machine
+from netlab.namespaces.sandbox import find_sandboxes
+from tests.kernel.killing import DEEDS, PATIENCE, kill_points, killed_at, machine, write
+from tests.kernel.made_up_machine import PROJECT, User, on_made_up_machine
 
 pytestmark = pytest.mark.kernel
 
@@ -43,14 +45,6 @@ netns:
 
 where = pytest.mark.parametrize("sandbox", [False, True], ids=["machine", "sandbox"])
 finish = pytest.mark.parametrize("mended", [True, False], ids=["apply", "destroy"])
-
-
-def write(name: str, text: str) -> str:
-    directory = Path("/run/stage")
-    directory.mkdir(exist_ok=True)
-    path = directory / name
-    path.write_text(text)
-    return str(path)
 
 
 def finish_and_look(before: object, path: str, sandbox: bool, mended: bool, deed: int) -> None:
@@ -113,3 +107,107 @@ def test_a_destroy(sandbox: bool, mended: bool) -> None:
         finish_and_look(before, path, sandbox, False, -1)
 
     on_made_up_machine(body, timeout=240)
+
+
+def disagree(*_: object) -> None:
+    raise Disagreement("for the sake of the test")
+
+
+@where
+@finish
+def test_an_undo(sandbox: bool, mended: bool) -> None:
+    def body() -> None:
+        first, second = write("first.yml", FIRST), write("second.yml", SECOND)
+        before = machine()
+
+        def fail() -> None:
+            transaction._verify = disagree
+            assert app.apply(second, sandbox=sandbox).outcome == "undone"
+
+        assert app.apply(first, sandbox=sandbox).outcome == "applied"
+        for deed in kill_points(fail):
+            finish_and_look(before, (first, second)[deed % 2], sandbox, mended, deed)
+            assert app.apply(first, sandbox=sandbox).outcome == "applied"
+        assert not app.plan(first).pending, "the last one was undone to its end"
+        finish_and_look(before, second, sandbox, mended, -1)
+
+    on_made_up_machine(body, timeout=400)
+
+
+def command(*words: str) -> subprocess.Popen[bytes]:
+    """Start the real command, as a user's shell would."""
+    argv = [sys.executable, "-m", "netlab", *words]
+    return subprocess.Popen(argv, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kill_after(seconds: float, words: Sequence[str]) -> None:
+    child = command(*words)
+    pidfd = os.pidfd_open(child.pid)
+    try:
+        await_ends([pidfd], time.monotonic() + seconds)
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # it was faster
+    finally:
+        os.close(pidfd)
+        child.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("user", ["root", "user"])
+@where
+def test_the_command_at_any_moment(user: User, sandbox: bool) -> None:
+    if user == "user" and not sandbox:
+        pytest.skip("only root may change the machine itself")
+
+    def body() -> None:
+        first, second = write("first.yml", FIRST), write("second.yml", SECOND)
+        option = ["--sandbox"] if sandbox else []
+        before = machine()
+        assert command("apply", first, *option).wait(PATIENCE) == 0  # which also warms the caches
+        started = time.monotonic()
+        assert command("apply", second, *option).wait(PATIENCE) == 0
+        lasts = time.monotonic() - started
+        rng = random.Random(7)
+        for turn in range(12):
+            words = (["apply", first, *option], ["apply", second, *option], ["destroy", LAB])[turn % 3]
+            kill_after(rng.uniform(0.0, lasts), words)
+            if turn % 4 == 3:
+                finish_and_look(before, second, sandbox, turn % 8 == 3, turn)
+        finish_and_look(before, first, sandbox, True, -1)
+
+    on_made_up_machine(body, user, timeout=240)
+
+
+def test_before_the_store_names_the_sandbox() -> None:
+    def body() -> None:
+        path = write("first.yml", FIRST)
+        before = machine()
+        assert {"make_sandbox", "PendingSandbox.keep"} <= {name for _, name in DEEDS}
+        # Deed 0 is the making of the sandbox, deed 1 the journal that names it, deed 2 the word that it may stay.
+        for deed in (1, 2):
+            assert killed_at(deed, lambda: app.apply(path, sandbox=True))
+            assert find_sandboxes() == ()
+            assert [status.state for status in app.status()] == ["interrupted"] * (deed - 1)
+            assert app.destroy(LAB).sandbox is False
+            assert machine() == before
+
+    on_made_up_machine(body)
+
+
+@pytest.mark.parametrize("user", ["root", "user"])
+@finish
+def test_a_killed_holder_is_a_lab_that_is_gone(user: User, mended: bool) -> None:
+    def body() -> None:
+        path = write("first.yml", FIRST)
+        before = machine()
+        app.apply(path, sandbox=True)
+        ((_, sandbox),) = find_sandboxes()
+        pidfd = os.pidfd_open(sandbox.pid)
+        os.kill(sandbox.pid, signal.SIGKILL)
+        assert not await_ends([pidfd], time.monotonic() + PATIENCE)
+        os.close(pidfd)
+        (status,) = app.status(LAB)
+        assert (status.state, status.holder, status.node_count, status.nodes) == ("gone", None, 2, ())
+        finish_and_look(before, path, True, mended, -1)
+
+    on_made_up_machine(body, user)
