@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from netlab.app.results import LabStatus
+    from netlab.cli.call import Call
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -108,3 +109,9 @@ def _status(lab: str | None = None) -> tuple[LabStatus, ...]:
         return app.status(lab)
     except Exception:
         return ()  # a TAB is no place for an error
+
+
+def name_lab(call: Call, target: str | None) -> None:
+    """Take the lab's name from an argument that is no file, for the document of a run that fails."""
+    if target is not None and "/" not in target and not target.endswith((".yml", ".yaml")):
+        call.lab = target

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from netlab.cli.arguments import target_argument
+from netlab.cli.arguments import name_lab, target_argument
 from netlab.cli.call import Call
-from netlab.cli.lab_commands import name_lab
 from netlab.cli.progress import progress
 from netlab.cli.verb import verb
 

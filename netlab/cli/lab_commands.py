@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from netlab.cli.arguments import file_argument, lab_argument, sandbox_option, target_argument, wait_option
+from netlab.cli.arguments import (
+    file_argument,
+    lab_argument,
+    name_lab,
+    sandbox_option,
+    target_argument,
+    wait_option,
+)
 from netlab.cli.call import Call
 from netlab.cli.progress import progress
 from netlab.cli.verb import verb
@@ -144,9 +151,3 @@ def destroy_command(call: Call, target: str | None, wait: float) -> None:
     call.show(render_lab.destroyed_text(found, seconds))
     for note in found.notes:
         call.say(f"{click.style('note:', fg='yellow')} {note}")
-
-
-def name_lab(call: Call, target: str | None) -> None:
-    """Take the lab's name from an argument that is no file, for the document of a run that fails."""
-    if target is not None and "/" not in target and not target.endswith((".yml", ".yaml")):
-        call.lab = target

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 
-from netlab.cli.arguments import lab_argument
+from netlab.cli.arguments import lab_argument, name_lab
 from netlab.cli.call import Call
 from netlab.cli.file_commands import CHANGES_PENDING
-from netlab.cli.lab_commands import name_lab
 from netlab.cli.progress import progress
 from netlab.cli.verb import verb
 
