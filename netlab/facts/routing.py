@@ -11,7 +11,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_interface
 from typing import ClassVar
 
-from netlab.facts.fact import Fact, Key, Need, OnLink, Resource
+from netlab.facts.fact import Difference, Fact, Key, Need, OnLink, Resource, compare
 
 #: RT_TABLE_MAIN (include/uapi/linux/rtnetlink.h).
 MAIN_TABLE = 254
@@ -110,6 +110,13 @@ class Route(Fact):
         # Gateways are looked up in the main table.
         plain = self.via is None and self.kind == "unicast" and self.table == MAIN_TABLE
         return ((self.node, self.device, self.to),) if plain and self.device not in (None, "lo") else ()
+
+    def differences(self, have: Fact) -> tuple[Difference, ...]:
+        """Give the fields that differ; of a route only an unset device is not compared: the kernel knows it."""
+        assert isinstance(have, Route)
+        unwanted = [name for name in ("via", "source", "mtu") if getattr(self, name) is None]
+        left = [Difference(name, now, None) for name in unwanted if (now := getattr(have, name)) is not None]
+        return (*compare("", self, have), *left)
 
     def label(self) -> str:
         way = f" via {self.via}" if self.via else f" dev {self.device}" if self.device else f" {self.kind}"

@@ -25,7 +25,11 @@ BASELINE = frozenset(
             for name in ("rp_filter", "arp_ignore", "arp_announce", "promote_secondaries")
         ),
         "net.ipv6.conf.all.forwarding",
-        *(f"net.ipv6.conf.{scope}.{name}" for scope in ("all", "default") for name in ("disable_ipv6", "accept_ra")),
+        *(
+            f"net.ipv6.conf.{scope}.{name}"
+            for scope in ("all", "default")
+            for name in ("disable_ipv6", "accept_ra", "accept_dad")
+        ),
         *(f"net.bridge.bridge-nf-call-{tables}" for tables in ("iptables", "ip6tables", "arptables")),
     }
 )

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from netlab.facts.settings import Values
 from netlab.kernel import codec, decode
-from netlab.kernel.place import Place, inside, needed_writes, read_settings, write_settings
+from netlab.kernel.place import Place, needed_writes, read_settings, write_settings
+from netlab.kernel.sysctl import SettingsTree
 from netlab.namespaces.syscalls import CLONE_NEWNET, unshare
 
 
@@ -64,9 +65,10 @@ class Nursery:
         self._ready.clear()
 
     def _work(self) -> None:
+        tree = SettingsTree()
         try:
             while not self._stopped and (turn := next(self._next)) < len(self._nodes):
-                place = self._make(self._nodes[turn])
+                place = self._make(self._nodes[turn], tree)
                 with self._changed:
                     self._ready[place.node] = place
                     self._changed.notify_all()
@@ -74,10 +76,12 @@ class Nursery:
             with self._changed:
                 self._failed = error
                 self._changed.notify_all()
+        finally:
+            tree.close()
 
-    def _make(self, node: str) -> Place:
+    def _make(self, node: str, tree: SettingsTree) -> Place:
         unshare(CLONE_NEWNET)
-        place = Place.here(node)
+        place = Place.here(node, tree)
         try:
             values = self._settings.get(node, ())
             writes, now = self._plan_writes(place, values)
@@ -109,20 +113,3 @@ def _look(place: Place, settings: Mapping[str, Values]) -> Born:
                 names[name.replace(".default.", ".lo.")] = None
     links = place.socket.dump(codec.link_dump(), decode.link)
     return Born(read_settings(place, tuple(names)), max(link.index for link in links) + 1)
-
-
-def born_settings(names: tuple[str, ...]) -> dict[str, str]:
-    """Read what a namespace made now would have for the named settings, by making one and letting it go."""
-    import os
-
-    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with inside(home):
-            unshare(CLONE_NEWNET)
-            place = Place.here("new")
-            try:
-                return read_settings(place, names)
-            finally:
-                place.close()
-    finally:
-        os.close(home)

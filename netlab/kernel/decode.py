@@ -34,6 +34,7 @@ from netlab.kernel.codec import (
     IFLA_MASTER,
     IFLA_MTU,
     IFLA_OPERSTATE,
+    IPV6_METRIC,
     LINK,
     NETNSA_NSID,
     ROUTE,
@@ -56,9 +57,6 @@ from netlab.kernel.codec import (
     attributes,
     unpack_ip,
 )
-
-#: Every IPv6 route has a metric; this one (IP6_RT_PRIO_USER, include/net/ip6_fib.h) is written as 0, the default.
-_IPV6_METRIC = 1024
 
 #: IPV4_DEVCONF_* of include/uapi/linux/ip.h less 1, and the sysctl of the same name.
 IPV4_DEVICE_SETTINGS = {
@@ -260,7 +258,7 @@ def route(raw: bytes, start: int, end: int) -> RouteRecord | None:
             _first_hop(found, raw, a)
     found.to += f"/{length}"
     if family == 10:
-        found.metric = 0 if found.metric == _IPV6_METRIC else found.metric
+        found.metric = 0 if found.metric == IPV6_METRIC else found.metric
         if found.kind != "unicast":
             found.index = 0  # IPv6 hangs its rejecting routes on lo
     return found

@@ -32,6 +32,7 @@ from netlab.kernel.codec import (
     IFLA_MASTER,
     IFLA_MTU,
     IFLA_NET_NS_FD,
+    IPV6_METRIC,
     NLM_F_CREATE,
     NLM_F_EXCL,
     NLM_F_REPLACE,
@@ -272,8 +273,10 @@ def delete_route(fact: Route, protocol: int = 0) -> Message:
     body = ROUTE.pack(family, network.prefixlen, 0, 0, table, protocol, RT_SCOPE_NOWHERE, kind, 0)
     if network.prefixlen:
         body += attribute(RTA_DST, raw)
-    if fact.metric:
-        body += attribute_u32(RTA_PRIORITY, fact.metric)
+    # Of a message without a metric the kernel takes the first route to the place; in IPv4 that is the one of metric 0.
+    metric = fact.metric or (IPV6_METRIC if fact.version == 6 else 0)
+    if metric:
+        body += attribute_u32(RTA_PRIORITY, metric)
     return RTM_DELROUTE, _CHANGE, body + attribute_u32(RTA_TABLE, fact.table)
 
 

@@ -15,9 +15,9 @@ from netlab.facts.settings import OPTIONAL_PREFIXES, Values
 from netlab.kernel import codec, encode
 from netlab.kernel.codec import LINK
 from netlab.kernel.socket import RouteSocket
+from netlab.kernel.sysctl import ROOT, SettingsTree
 from netlab.namespaces.syscalls import CLONE_NEWNET, setns
 
-_SYSCTL = "/proc/sys/"
 _CONF = "net.ipv4.conf."
 
 
@@ -32,7 +32,7 @@ class SettingRefused(OSError):
 class Place:
     """One network namespace: its descriptor, a socket opened inside, and the indices of the devices met so far."""
 
-    def __init__(self, node: str, fd: int, socket: RouteSocket) -> None:
+    def __init__(self, node: str, fd: int, socket: RouteSocket, tree: SettingsTree) -> None:
         self.node, self.fd, self.socket = node, fd, socket
         self.indices: dict[str, int] = {"lo": 1}
         #: In a namespace that this process has just made: the next free index, which nobody else can take.
@@ -40,28 +40,30 @@ class Place:
         #: What was written to the settings of a namespace that this process has just made.
         self.written: dict[str, str] | None = None
         self._ipv4_conf: int | None = None
+        #: Where settings are looked up: by one thread at a time.
+        self.tree = tree
 
     @classmethod
-    def here(cls, node: str) -> Place:
+    def here(cls, node: str, tree: SettingsTree | None = None) -> Place:
         """Open the namespace that the calling thread is in."""
         fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            return cls(node, fd, RouteSocket.opened())
+            return cls(node, fd, RouteSocket.opened(), tree or SettingsTree())
         except OSError:
             os.close(fd)
             raise
 
     @classmethod
-    def at(cls, node: str, fd: int) -> Place:
+    def at(cls, node: str, fd: int, tree: SettingsTree | None = None) -> Place:
         """Open the namespace of a descriptor, which the place then owns."""
         with inside(fd):
-            return cls(node, fd, RouteSocket.opened())
+            return cls(node, fd, RouteSocket.opened(), tree or SettingsTree())
 
     @classmethod
-    def visited(cls, node: str, fd: int) -> Place:
+    def visited(cls, node: str, fd: int, tree: SettingsTree) -> Place:
         """Do the same on a journey, and stay there."""
         setns(fd, CLONE_NEWNET)
-        return cls(node, fd, RouteSocket.opened())
+        return cls(node, fd, RouteSocket.opened(), tree)
 
     def visit(self) -> None:
         """Take the calling thread, which is on a journey, inside."""
@@ -102,15 +104,11 @@ class Place:
         return namespace_id(*answer)
 
     def open_setting(self, name: str, flags: int) -> int:
-        """Open a setting's file; the calling thread must be inside.
-
-        Looking up /proc/sys/net/ipv4 takes longer with every namespace that exists (they share one hash chain), so
-        the directory of the commonest settings is opened once.
-        """
+        """Open a setting's file; the calling thread must be inside. The commonest directory is looked up once."""
         if not name.startswith(_CONF) and name != "net.ipv4.ip_forward":
-            return os.open(setting_path(name), flags | os.O_CLOEXEC)
+            return self.tree.open(setting_path(name)[len(ROOT) :], flags)
         if self._ipv4_conf is None:
-            self._ipv4_conf = os.open(_SYSCTL + "net/ipv4/conf", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._ipv4_conf = self.tree.open("net/ipv4/conf", os.O_RDONLY | os.O_DIRECTORY)
         relative = "../ip_forward" if name == "net.ipv4.ip_forward" else _relative(name)
         return os.open(relative, flags | os.O_CLOEXEC, dir_fd=self._ipv4_conf)
 
@@ -131,7 +129,7 @@ def setting_path(name: str) -> str:
     parts = name.split(".")
     if len(parts) > 5 and parts[2] in ("conf", "neigh"):
         parts = [*parts[:3], ".".join(parts[3:-1]), parts[-1]]
-    return _SYSCTL + "/".join(parts)
+    return ROOT + "/".join(parts)
 
 
 def split_setting(name: str) -> tuple[str, str, str]:

@@ -20,6 +20,7 @@ from netlab.facts.settings import Values
 from netlab.kernel import codec, decode, encode
 from netlab.kernel.birth import Nursery
 from netlab.kernel.place import Place, inside, journey
+from netlab.kernel.sysctl import SettingsTree
 from netlab.names import HOST, mark, parse_mark, registered_name
 from netlab.namespaces.nodes import (
     NETNS_DIRECTORY,
@@ -44,6 +45,7 @@ class Places:
     def __init__(self, lab: str, machine: bool) -> None:
         self.lab, self.machine = lab, machine
         self._open: dict[str, Place] = {}
+        self._tree = SettingsTree()
         self._nursery: Nursery | None = None
         self._newborn: list[str] = []
         self.born: Mapping[str, str] = {}
@@ -68,10 +70,12 @@ class Places:
     def _find(self, node: str) -> Place:
         if node in self._newborn:
             assert self._nursery is not None
-            return self._nursery.take(node)
+            place = self._nursery.take(node)
+            place.tree = self._tree  # until now its maker's, another thread's
+            return place
         if node == HOST:
-            return Place.here(HOST)
-        return Place.at(node, open_path(namespace_path(self.lab, node)))
+            return Place.here(HOST, self._tree)
+        return Place.at(node, open_path(namespace_path(self.lab, node)), self._tree)
 
     def known(self) -> tuple[Place, ...]:
         """Give the places that are open."""
@@ -82,6 +86,7 @@ class Places:
         for place in self._open.values():
             place.close()
         self._open.clear()
+        self._tree.close()
 
     def forget(self, node: str) -> None:
         """Close a place, so that its namespace can go."""
@@ -154,7 +159,7 @@ class Places:
             for node in nodes:
                 if node not in self._open:
                     try:
-                        self._open[node] = Place.visited(node, open_path(namespace_path(self.lab, node)))
+                        self._open[node] = Place.visited(node, open_path(namespace_path(self.lab, node)), self._tree)
                     except FileNotFoundError:
                         plain.append(node)
                     except OSError:

@@ -170,6 +170,7 @@ class Reader:
                     yield _bridge(node.name, link)
                 elif link.kind != "veth":
                     yield Stray(node.name, link.name, link.kind or "device")
+
     def _pairs(self) -> Iterator[Fact]:
         """Join the two ends of every veth pair: their indices name each other, their namespace ids prove it."""
         ends: dict[tuple[int, int], list[tuple[_Node, LinkRecord]]] = defaultdict(list)

@@ -37,6 +37,14 @@ UMOUNT_NOFOLLOW: Final = 0x8
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 
+# The same on every architecture (include/uapi/asm-generic/unistd.h); glibc has names for them from 2.36 on only.
+_FSOPEN: Final = 430
+_FSCONFIG: Final = 431
+_FSMOUNT: Final = 432
+# include/uapi/linux/mount.h: FSOPEN_CLOEXEC and FSMOUNT_CLOEXEC.
+_CLOEXEC: Final = 1
+_FSCONFIG_CMD_CREATE: Final = 6
+
 _SFD_CLOEXEC: Final = 0o2000000
 #: sizeof(sigset_t) of glibc and musl alike.
 _SIGNAL_SET_BYTES: Final = 128
@@ -83,6 +91,20 @@ def mount(source: str, target: str, fstype: str, flags: int, data: str = "") -> 
 def umount(target: str, flags: int = 0) -> None:
     """Take the topmost mount off `target`."""
     _checked(_libc().umount2(os.fsencode(target), flags), target)
+
+
+def new_proc() -> int:
+    """Give a descriptor of a proc file system of our own, mounted nowhere: fsopen(2), fsconfig(2), fsmount(2).
+
+    Its root is /proc of the caller's pid namespace. Raise OSError where the kernel is older than 5.8, or forbids it.
+    """
+    libc = _libc()
+    context = _checked(libc.syscall(_FSOPEN, b"proc", _CLOEXEC), "fsopen")
+    try:
+        _checked(libc.syscall(_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0), "fsconfig")
+        return _checked(libc.syscall(_FSMOUNT, context, _CLOEXEC, 0), "fsmount")
+    finally:
+        os.close(context)
 
 
 def die_with_parent() -> None:

@@ -42,6 +42,9 @@ def baseline(forwarding: bool, ipv6: bool, bridges: bool) -> Values:
     found.append(("net.ipv4.conf.all.promote_secondaries", "1"))
     if ipv6:
         found.append(("net.ipv6.conf.all.forwarding", "1" if forwarding else "0"))
+        # A link-local address that waits for duplicate detection sends no neighbour solicitation: for 2 s nothing would
+        # be forwarded. Before IPv6 is switched on, which makes these addresses.
+        found += [(f"net.ipv6.conf.{scope}.accept_dad", "0") for scope in _SCOPES]
     found.append(("net.ipv6.conf.all.disable_ipv6", "0" if ipv6 else "1"))
     if ipv6:
         found += [(f"net.ipv6.conf.{scope}.accept_ra", "0") for scope in _SCOPES]

@@ -129,6 +129,28 @@ def trees(*roots: str) -> list[str]:
     return sorted(str(path) for root in roots for path in Path(root).rglob("*") if "/stage" not in str(path))
 
 
+#: What changes by itself while a device is up.
+_STATE = ("flags", "operstate", "link_state", "promiscuity", "allmulti", "qdisc")
+_BRIDGE = ("stp_state", "forward_delay", "hello_time", "max_age", "ageing_time", "priority", "vlan_filtering")
+
+
+def _configured(link: dict[str, Any]) -> dict[str, Any]:
+    """Give of a device what somebody has set."""
+    info = link.get("linkinfo", {})
+    found = {name: value for name, value in link.items() if name not in (*_STATE, "linkinfo")}
+    options = {name: value for name, value in info.get("info_data", {}).items() if name in _BRIDGE}
+    return {**found, "up": "UP" in link["flags"], "kind": info.get("info_kind"), "options": options}
+
+
+def _given(device: dict[str, Any]) -> list[str]:
+    """Give the addresses that somebody has given a device: the kernel makes link-local ones by itself."""
+    return [f"{one['local']}/{one['prefixlen']}" for one in device.get("addr_info", ()) if one["scope"] != "link"]
+
+
+def _routes() -> list[dict[str, Any]]:
+    return [route for family in ("-4", "-6") for route in ip(family, "route", "show", "table", "all")]
+
+
 def machine() -> dict[str, Any]:
     """Give everything that a lab may leave on the present machine: all of it, once what is ending has ended."""
     deadline = time.monotonic() + 5.0
@@ -141,9 +163,9 @@ def machine() -> dict[str, Any]:
     runtime = os.environ["XDG_RUNTIME_DIR"]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return {
-        "links": ip("-d", "link"),
-        "addresses": ip("address"),
-        "routes": ip("-4", "route", "show", "table", "all") + ip("-6", "route", "show", "table", "all"),
+        "links": [_configured(link) for link in ip("-d", "link")],
+        "addresses": {device["ifname"]: _given(device) for device in ip("address")},
+        "routes": [route for route in _routes() if route.get("protocol") != "kernel"],
         "files": trees("/run", runtime),
         "mounts": sorted(line.split()[4] for line in mounts if line.split()[4] != "/run/netns"),
         "forwarding": Path("/proc/sys/net/ipv4/ip_forward").read_text(),

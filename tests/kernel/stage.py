@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class Stage:
         """Give the words that put a command line into a node."""
         words = []
         if self._holder is not None:
-            words = ["nsenter", f"--target={self._holder}", "--mount", "--net", "--"]
+            words = ["nsenter", f"--target={self._holder}", "--pid", "--mount", "--net", "--"]
         if node != "host":
             words += ["nsenter", f"--net=/run/netns/{self.lab}-{node}", "--"]
         return words
@@ -167,3 +168,11 @@ def _play(test: Callable[..., None], sandbox: bool, parameters: dict[str, Any]) 
     left = differences(before, machine_now())
     assert not left, left
     assert sorted(os.listdir("/run/netns")) == []
+
+
+def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Look again and again until something is so, for what nobody tells of."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come"
+        os.sched_yield()

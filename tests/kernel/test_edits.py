@@ -125,7 +125,8 @@ EDITS = [
     edit(
         "port-to-another-bridge",
         {
-            "  a: {interfaces: {eth0: {bridge: lan, address: 10.0.0.21/24}}, gateway: 10.0.0.1}": "  a: {interfaces: {eth0: {bridge: other, address: 10.1.0.21/24}}, gateway: 10.1.0.1}"
+            "{bridge: lan, address: 10.0.0.21/24": "{bridge: other, address: 10.1.0.21/24",
+            "y: 10.0.0.1}": "y: 10.1.0.1}",
         },
         [
             f"~ port host:{A_PORT} in other",
@@ -337,25 +338,19 @@ netns:
   c: {interfaces: {eth0: {peer: "d:eth0", addresses: [10.0.0.1/24, "fd00:c::1/64"]}}, gateway: "fd00:c::2"}
   d: {interfaces: {eth0: {addresses: [10.0.0.2/24, "fd00:c::2/64"]}}, routes: [{to: "fd00:d::/64", via: "fd00:c::1"}]}
 """
+C_LINK, C_IPV6 = 'peer: "d:eth0"', ', "fd00:c::1/64"]}}, gateway: "fd00:c::2"}'
+D_IPV6 = ', "fd00:c::2/64"]}}, routes: [{to: "fd00:d::/64", via: "fd00:c::1"}]}'
+D_ROUTE = '{to: "fd00:d::/64", via: "fd00:c::1"}'
 IPV6_EDITS = {
     "address": {"fd00:c::1/64": "fd00:c::11/64", 'via: "fd00:c::1"': 'via: "fd00:c::11"'},
     "gateway": {'gateway: "fd00:c::2"': 'gateway: "fd00:c::3"'},
-    "route": {'{to: "fd00:d::/64", via: "fd00:c::1"}': '{to: "fd00:d::/64", unreachable: true, metric: 7}'},
-    "mtu": {
-        "10.0.0.1/24": "10.0.0.1/24",
-        'c: {interfaces: {eth0: {peer: "d:eth0",': 'c: {interfaces: {eth0: {peer: "d:eth0", mtu: 1280,',
-    },
-    "mtu-too-low-for-ipv6": {
-        '{peer: "d:eth0", addresses: [10.0.0.1/24, "fd00:c::1/64"]}}, gateway: "fd00:c::2"': '{peer: "d:eth0", mtu: 1000, addresses: [10.0.0.1/24]}}',
-        '[10.0.0.2/24, "fd00:c::2/64"]}}, routes: [{to: "fd00:d::/64", via: "fd00:c::1"}]': "[10.0.0.2/24]}}",
-    },
-    "no-ipv6": {
-        ', "fd00:c::1/64"]}}, gateway: "fd00:c::2"': "]}}",
-        ', "fd00:c::2/64"]}}, routes: [{to: "fd00:d::/64", via: "fd00:c::1"}]': "]}}",
-    },
-    "down": {
-        '[10.0.0.2/24, "fd00:c::2/64"]}}, routes: [{to: "fd00:d::/64", via: "fd00:c::1"}]': '[10.0.0.2/24, "fd00:c::2/64"], mtu: 1400}}'
-    },
+    "metric-and-kind-of-route": {D_ROUTE: '{to: "fd00:d::/64", unreachable: true, metric: 7}'},
+    "kind-of-route": {D_ROUTE: '{to: "fd00:d::/64", unreachable: true}'},
+    "source-of-route": {D_ROUTE: D_ROUTE.replace("}", ', source: "fd00:c::2"}')},
+    "mtu": {C_LINK: C_LINK + ", mtu: 1280"},
+    "mtu-too-low-for-ipv6": {C_LINK: C_LINK + ", mtu: 1000", C_IPV6: "]}}}", D_IPV6: "]}}}"},
+    "no-ipv6": {C_IPV6: "]}}}", D_IPV6: "]}}}"},
+    "end-down": {D_IPV6: ', "fd00:c::2/64"], up: false}}}'},
     "settings": {"  c: {": "  c: {sysctls: {net.ipv6.conf.eth0.hop_limit: 17, net.ipv6.conf.eth0.accept_ra: 1}, "},
     "forwarding": {"  c: {": "  c: {forwarding: true, "},
 }

@@ -6,15 +6,18 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from netlab import app
+from netlab.app.host_settings import HostSettings
 from netlab.errors import Busy, Obstructed, UsageError
 from netlab.kernel.encode import GROUP
 from netlab.names import derived_mac
 from netlab.namespaces.processes import reap
-from tests.kernel.killing import PATIENCE, ip, machine, write
+from netlab.plan import Plan, Reading
+from tests.kernel.killing import PATIENCE, ip, machine, stop_at, write
 from tests.kernel.made_up_machine import on_made_up_machine
 
 pytestmark = pytest.mark.kernel
@@ -60,16 +63,6 @@ def furnish() -> None:
     sh("ip", "-n", "theirs", "link", "add", "br0", "type", "bridge")
 
 
-def settled() -> dict[str, object]:
-    """Give all of the machine but what changes by itself while others' devices are up."""
-    found = machine()
-    for link in found["links"]:
-        info = link.get("linkinfo", {}).get("info_data", {})
-        for name in [name for name in info if "timer" in name]:
-            del info[name]
-    return found
-
-
 @pytest.mark.parametrize(
     ("taken", "line", "words"),
     [
@@ -86,7 +79,7 @@ def test_what_is_taken_stops_the_plan_before_it_begins(taken: str, line: int, wo
         furnish()
         path = write("own.yml", TEXT)
         sh("sh", "-ec", taken)
-        before = settled()
+        before = machine()
         for attempt in (app.plan, app.apply):
             with pytest.raises(Obstructed) as stopped:
                 attempt(path)
@@ -96,11 +89,11 @@ def test_what_is_taken_stops_the_plan_before_it_begins(taken: str, line: int, wo
             assert (problem.span.file, problem.span.line) == (path, line)
             assert "--sandbox" in str(problem.fix)
         assert app.status() == ()
-        assert settled() == before
+        assert machine() == before
         # In a sandbox it is nobody's business.
         assert app.apply(path, sandbox=True).outcome == "applied"
         assert app.destroy("own").sandbox
-        assert settled() == before
+        assert machine() == before
 
     on_made_up_machine(body)
 
@@ -109,17 +102,16 @@ def test_what_others_have_stays_as_it_is() -> None:
     def body() -> None:
         furnish()
         path = write("own.yml", TEXT)
-        before = settled()
+        before = machine()
         assert app.apply(path).outcome == "applied"
-        during = settled()
-        names = {link["ifname"] for link in before["links"]}  # type: ignore[attr-defined]
-        for what in ("links", "addresses"):
-            theirs = [one for one in during[what] if one["ifname"] in names]  # type: ignore[attr-defined]
-            assert theirs == before[what]
-        assert [route for route in before["routes"] if route not in during["routes"]] == []  # type: ignore[attr-defined, operator]
+        during = machine()
+        names = {link["ifname"] for link in before["links"]}
+        assert [link for link in during["links"] if link["ifname"] in names] == before["links"]
+        assert {name: during["addresses"][name] for name in names} == before["addresses"]
+        assert [route for route in before["routes"] if route not in during["routes"]] == []
         destroyed = app.destroy("own")
         assert (destroyed.namespaces, destroyed.devices) == (2, 3)
-        assert settled() == before
+        assert machine() == before
 
     on_made_up_machine(body)
 
@@ -280,17 +272,14 @@ def test_what_another_netlab_is_making_just_now_is_left_alone() -> None:
 def test_a_device_that_appears_after_the_last_look_is_not_taken_for_ours() -> None:
     def body() -> None:
         path = write("own.yml", TEXT)
-        real = app.apply
-        import netlab.app.applying as applying
+        join = HostSettings.join
 
-        join = applying.HostSettings.join
-
-        def meanwhile(self: applying.HostSettings, *arguments: object) -> None:
+        def meanwhile(self: HostSettings, made: Plan, before: Reading) -> None:
             sh("ip", "link", "add", "br0", "type", "bridge")
-            join(self, *arguments)  # type: ignore[arg-type]
+            join(self, made, before)
 
-        applying.HostSettings.join = meanwhile  # type: ignore[method-assign, assignment]
-        done = real(path)
+        HostSettings.join = meanwhile  # type: ignore[method-assign]
+        done = app.apply(path)
         assert done.outcome == "undone"
         assert "something of that name is there already" in done.problems[0].what
         (link,) = ip("link", "show", "br0")
@@ -305,15 +294,12 @@ def test_a_device_that_appears_after_the_last_look_is_not_taken_for_ours() -> No
     on_made_up_machine(body)
 
 
-def locked(deed: int, function: object) -> int:
+def locked(deed: int, function: Callable[[], object]) -> int:
     """Start a process that stops at a deed and stays, holding what it holds; give its pid."""
-    from tests.kernel.killing import stop_at
-
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         stop_at(deed, lambda: os.write(writing, b"x"))
-        assert callable(function)
         function()
         os._exit(1)
     os.close(writing)

@@ -324,7 +324,8 @@ def test_the_order_of_writing() -> None:
     assert names[0] == "net.ipv4.ip_forward"
     ipv6 = [name for name in names if name.startswith("net.ipv6.")]
     assert ipv6[0] == "net.ipv6.conf.all.forwarding"
-    assert ipv6[1] == "net.ipv6.conf.all.disable_ipv6"
+    # Duplicate detection is off before IPv6 is on, and makes link-local addresses.
+    assert ipv6[1:4] == [f"net.ipv6.conf.{n}" for n in ("all.accept_dad", "default.accept_dad", "all.disable_ipv6")]
     assert settings(found, "r")["net.ipv6.conf.all.forwarding"] == "1"
     assert settings(found, "r")["net.ipv6.conf.all.disable_ipv6"] == "0"
 
