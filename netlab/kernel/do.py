@@ -39,6 +39,7 @@ from netlab.kernel.place import (
 from netlab.kernel.places import Places
 from netlab.names import HOST, mark
 from netlab.plan.steps import Action, Step, StepRefused
+from netlab.plan.takes import IPV6_MIN_MTU
 
 #: Failures that mean that what is to be deleted is gone already.
 _GONE = {errno.ENODEV, errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL, errno.ENXIO}
@@ -61,6 +62,8 @@ class Work:
         self._leaving: list[Step] = []
         #: The steps that make settings, by node: written when the namespace is made, perhaps long before their turn.
         self._settings_of: dict[str, Step] = {}
+        #: Far ends of pairs on the real machine that are wide enough for IPv6.
+        self._wide: set[tuple[str, str]] = set()
         #: How far a place's queue must come for a device to be there.
         self._made: dict[tuple[str, str], int] = {}
 
@@ -198,9 +201,14 @@ class Work:
         self._batch.after(other, place)
         # A far end cannot be born up: it has no peer yet (drivers/net/veth.c, veth_open).
         up = encode.change_link(far.name, far, {"up"})
-        if self._places.marked(other.node):
-            up = encode.with_alias(up, mark(self._places.lab, f"{other.node}/{far.name}"))
-        self._made[other.node, far.name] = self._batch.message(other, step, up)
+        if not self._places.marked(other.node):
+            self._made[other.node, far.name] = self._batch.message(other, step, up)
+            return
+        marked = encode.mark_link(far.name, mark(self._places.lab, f"{other.node}/{far.name}"))
+        self._made[other.node, far.name] = self._batch.message(other, step, marked)
+        self._batch.message(other, step, up)
+        if far.mtu is None or far.mtu >= IPV6_MIN_MTU:
+            self._wide.add((other.node, far.name))
 
     def _stray(self, step: Step) -> None:
         fact = step.fact
@@ -226,8 +234,9 @@ class Work:
     def _plug(self, place: Place, step: Step, fact: Port) -> None:
         master = self._index(place, fact.bridge)
         made = self._made.get((fact.node, fact.device), 0)
+        silent = (fact.node, fact.device) in self._wide and self._places.machine_speaks_ipv6
         if self._made.get((fact.node, fact.bridge), 0) >= made or not self._batch.amend(
-            place, made, step, lambda message: encode.with_master(message, master)
+            place, made, step, lambda message: encode.with_master(message, master, silent)
         ):
             self._batch.message(place, step, encode.plug(fact.device, master))
 
@@ -237,7 +246,7 @@ class Work:
         place = self._places.get(fact.node)
         index = self._index(place, fact.device)
         if step.action is Action.CREATE:
-            self._batch.message(place, step, encode.new_address(fact, index, nodad=self._places.own(fact.node)))
+            self._batch.message(place, step, encode.new_address(fact, index))
         else:
             self._batch.message(place, step, encode.delete_address(fact, index))
 

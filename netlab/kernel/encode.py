@@ -11,6 +11,7 @@ from dataclasses import fields
 from ipaddress import ip_interface, ip_network
 
 from netlab.facts import PROTOCOL, Address, Bridge, End, Port, Route, Veth
+from netlab.facts.links import BRIDGE_DEFAULTS
 from netlab.kernel.codec import (
     ADDRESS,
     I32,
@@ -19,6 +20,7 @@ from netlab.kernel.codec import (
     IFA_FLAGS,
     IFA_LOCAL,
     IFLA_ADDRESS,
+    IFLA_AF_SPEC,
     IFLA_BR,
     IFLA_BRPORT,
     IFLA_GROUP,
@@ -118,7 +120,9 @@ def new_bridge(fact: Bridge, index: int, grouped: bool) -> Message:
     """
     born = None if fact.mtu is None else fact.mtu + 1 if fact.mtu < _LARGEST_MTU else fact.mtu - 1
     body = link_body(index, fact.up) + _link_attributes(fact.name, fact.mac, born, grouped)
-    return RTM_NEWLINK, _NEW, body + _link_info("bridge", _table(IFLA_BR, fact))
+    # A kernel without VLAN filtering refuses even to be told to leave it off.
+    options = {name for name, usual in BRIDGE_DEFAULTS.items() if getattr(fact, name) != usual}
+    return RTM_NEWLINK, _NEW, body + _link_info("bridge", _table(IFLA_BR, fact, options))
 
 
 def new_veth(
@@ -147,14 +151,22 @@ def change_link(name: str, fact: Bridge | End, changed: Collection[str]) -> Mess
     return RTM_NEWLINK, _CHANGE, body
 
 
+#: IFLA_INET6_ADDR_GEN_MODE (8) of AF_INET6 (10): IN6_ADDR_GEN_MODE_NONE.
+_NO_IPV6_ADDRESS = attribute(IFLA_AF_SPEC, attribute(10, attribute(8, b"\1")))
+
+
 def with_alias(message: Message, alias: str) -> Message:
     """Give a link message that marks its device as well."""
     return message[0], message[1], message[2] + attribute(IFLA_IFALIAS, alias.encode())
 
 
-def with_master(message: Message, master: int) -> Message:
-    """Give a link message that also plugs its device into the bridge with index `master`."""
-    return message[0], message[1], message[2] + attribute_u32(IFLA_MASTER, master)
+def with_master(message: Message, master: int, silent: bool) -> Message:
+    """Give a link message that also plugs its device into the bridge with index `master`.
+
+    `silent`: the kernel gives it no IPv6 address, which a port has no use for, and does not test one.
+    """
+    body = message[2] + attribute_u32(IFLA_MASTER, master)
+    return message[0], message[1], body + _NO_IPV6_ADDRESS if silent else body
 
 
 def mark_link(name: str, alias: str) -> Message:
@@ -206,11 +218,11 @@ def port_options(fact: Port, changed: Collection[str] | None = None) -> Iterator
         yield RTM_NEWLINK, _CHANGE, body
 
 
-def new_address(fact: Address, index: int, nodad: bool) -> Message:
-    """Give the message that adds an address; `nodad` skips IPv6 duplicate detection."""
+def new_address(fact: Address, index: int) -> Message:
+    """Give the message that adds an address to a device of ours, where IPv6 need not look for duplicates."""
     alone, _, length = fact.address.partition("/")
     family, raw = pack_ip(alone)
-    flags = IFA_F_NODAD if nodad and fact.version == 6 else 0
+    flags = IFA_F_NODAD if fact.version == 6 else 0
     # Of 127.0.0.0/8 the kernel takes no other scope (net/ipv4/devinet.c, inet_rtm_newaddr), as iproute2 knows.
     scope = RT_SCOPE_HOST if alone.startswith("127.") else RT_SCOPE_UNIVERSE
     body = ADDRESS.pack(family, int(length), flags, scope, index)

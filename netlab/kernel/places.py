@@ -14,6 +14,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from struct import unpack_from
 
 from netlab.facts.settings import Values
@@ -55,6 +56,11 @@ class Places:
     def own(self, node: str) -> bool:
         """Tell whether a node's namespace is the lab's own, with everything in it."""
         return node != HOST or not self.machine
+
+    @cached_property
+    def machine_speaks_ipv6(self) -> bool:
+        """Whether the real machine gives its devices IPv6 addresses (own namespaces do so only where the file asks)."""
+        return os.path.exists("/proc/sys/net/ipv6/conf/all")
 
     def marked(self, node: str) -> bool:
         """Tell whether devices in a node carry marks of their own: only where others' devices are too."""

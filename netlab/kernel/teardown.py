@@ -44,17 +44,18 @@ def tear_down(lab: str, names: Collection[str] = (), routes: Collection[Key] | N
         ours = [place.node for place in places.listed() if mark_of(place) == (lab, place.node)]
         for node in ours:
             places.forget(node)  # a namespace lives on while a socket made in it is open
+        devices = _devices(host, lab, names)
         unregistering = Thread(target=_unregister_all, args=(lab, ours))
         unregistering.start()
         try:
-            devices = _delete_devices(host, lab, names)
+            _delete_devices(host, devices)
         finally:
             unregistering.join()
         for path in _reserved(lab):
             path.unlink(missing_ok=True)
         if routes is None or routes:
             _delete_routes(host, routes)
-        return Removed(len(ours), devices)
+        return Removed(len(ours), len(devices))
     finally:
         places.close()
 
@@ -64,19 +65,22 @@ def _unregister_all(lab: str, nodes: Sequence[str]) -> None:
         unregister(lab, node)
 
 
-def _delete_devices(host: Place, lab: str, names: Collection[str]) -> int:
-    """Delete the lab's devices on the host; veth pairs go whole. Gives how many there were.
+def _devices(host: Place, lab: str, names: Collection[str]) -> list[int]:
+    links = host.socket.dump(codec.link_dump(), decode.link)
+    return [link.index for link in links if owner(link) == lab or is_half_made(link, lab, names)]
+
+
+def _delete_devices(host: Place, devices: Sequence[int]) -> None:
+    """Delete devices of the host; veth pairs go whole.
 
     They are gathered in a group of their own first, which the kernel deletes as one: it waits out its readers once.
     """
-    links = host.socket.dump(codec.link_dump(), decode.link)
-    ours = [link.index for link in links if owner(link) == lab or is_half_made(link, lab, names)]
-    if ours:
-        taken = {link.group for link in links}
-        group = next(number for number in iter(lambda: secrets.randbelow(1 << 31), 0) if number not in taken)
-        host.socket.send([encode.regroup_link(index, group) for index in ours], _gone)
-        host.socket.send([encode.delete_group(group)], _gone)
-    return len(ours)
+    if not devices:
+        return
+    taken = {link.group for link in host.socket.dump(codec.link_dump(), decode.link)}
+    group = next(number for number in iter(lambda: secrets.randbelow(1 << 31), 0) if number not in taken)
+    host.socket.send([encode.regroup_link(index, group) for index in devices], _gone)
+    host.socket.send([encode.delete_group(group)], _gone)
 
 
 def _delete_routes(host: Place, keys: Collection[Key] | None) -> None:

@@ -215,8 +215,8 @@ class _Writer:
         fact = step.fact
         assert isinstance(fact, Address)
         verb = "delete" if step.action is Action.DELETE else "add"
-        own = verb == "add" and fact.version == 6 and not self._is_machine(fact.node)
-        words = ["address", verb, fact.address, "dev", fact.device, *(["nodad"] if own else [])]
+        untested = ["nodad"] if verb == "add" and fact.version == 6 else []
+        words = ["address", verb, fact.address, "dev", fact.device, *untested]
         yield self._ip(fact.node, *words)
 
     def _route(self, step: Step) -> Iterator[str]:

@@ -35,7 +35,7 @@ def attributes(message: Any) -> Mapping[str, Any]:
 
 def test_a_bridge() -> None:
     fact = Bridge(
-        "host", "br0", "02:00:00:00:00:01", 1400, True, True, 1500, 200, 2000, 30000, 4096, vlan_filtering=True
+        "host", "br0", "02:00:00:00:00:01", 1400, True, True, 1400, 300, 1900, 20000, 4096, vlan_filtering=True
     )
     found = by_pyroute2(ifinfmsg, encode.new_bridge(fact, 7, grouped=True))
     told = attributes(found)
@@ -49,10 +49,10 @@ def test_a_bridge() -> None:
     assert info["IFLA_INFO_KIND"] == "bridge"
     options = attributes(info["IFLA_INFO_DATA"])
     assert options == {
-        "IFLA_BR_FORWARD_DELAY": 1500,
-        "IFLA_BR_HELLO_TIME": 200,
-        "IFLA_BR_MAX_AGE": 2000,
-        "IFLA_BR_AGEING_TIME": 30000,
+        "IFLA_BR_FORWARD_DELAY": 1400,
+        "IFLA_BR_HELLO_TIME": 300,
+        "IFLA_BR_MAX_AGE": 1900,
+        "IFLA_BR_AGEING_TIME": 20000,
         "IFLA_BR_STP_STATE": 1,
         "IFLA_BR_PRIORITY": 4096,
         "IFLA_BR_VLAN_FILTERING": 1,
@@ -82,7 +82,7 @@ def test_only_options_that_a_port_does_not_have_anyway_are_sent() -> None:
 @pytest.mark.parametrize("address", ["10.0.0.1/24", "10.0.0.1/32", "10.0.0.0/31", "fd00::1/64", "fd00::1/128"])
 def test_an_address_comes_back(address: str) -> None:
     fact = Address("ns0", "eth0", address)
-    message = encode.new_address(fact, 5, nodad=True)
+    message = encode.new_address(fact, 5)
     told = by_pyroute2(ifaddrmsg, message)
     assert f"{attributes(told)['IFA_LOCAL']}/{told['prefixlen']}" == address
     assert ("IFA_FLAGS" in attributes(told)) == (fact.version == 6)
