@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -12,6 +13,9 @@ def main() -> None:
 
     All imports are inside, so that Ctrl-C during them is Ctrl-C and no traceback.
     """
+    # A command makes a hundred thousand values that live as long as it does: looking for garbage among them, again and
+    # again, takes a tenth of an apply.
+    gc.disable()
     try:
         from netlab.cli.commands import cli
 
