@@ -1,115 +1,146 @@
-"""New namespaces, many at once: threads make them while the door goes on with those that are ready.
+"""New namespaces, many at once: children of this process make them while the door goes on with those that are ready.
 
 Making a namespace is the dearest thing a lab asks of the kernel (0.5 to 1 ms), and the one that kernels do in
-parallel. A namespace is born with nothing in it but `lo` and, on some kernels, fall-back tunnels; what it is born
-with (settings, the first free device index) is read from the first one and holds for those made with it.
+parallel. Children, not threads: what this process does meanwhile in Python would hold up every system call of a thread.
+A child sends each namespace as two descriptors, of the namespace and of a socket made inside; until they are taken and
+registered, nothing else holds it.
+
+A namespace is born with nothing in it but `lo` and, on some kernels, fall-back tunnels; what it is born with (settings,
+the first free device index) is read from the first one and holds for those made with it.
 """
 
 from __future__ import annotations
 
-import itertools
-import threading
+import errno
+import os
+import signal
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from netlab.facts.settings import Values
 from netlab.kernel import codec, decode
-from netlab.kernel.place import Place, needed_writes, read_settings, write_settings
+from netlab.kernel.place import Place, journey, needed_writes, read_settings, write_settings
+from netlab.kernel.socket import RouteSocket
 from netlab.kernel.sysctl import SettingsTree
-from netlab.namespaces.syscalls import CLONE_NEWNET, unshare
+from netlab.namespaces.processes import reap
+from netlab.namespaces.syscalls import CLONE_NEWNET, die_with_parent, unshare
+
+#: So many are made here and now rather than by children, whose start costs as much.
+_FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Born:
-    """What namespaces made now are born with."""
+class _Child:
+    """A child that makes namespaces: its pid, and where they come from, in the order of its nodes."""
 
-    settings: Mapping[str, str]
-    next_index: int
+    pid: int
+    receiving: socket.socket
 
 
 class Nursery:
-    """Makes namespaces for nodes, in order, in threads of its own; `take` waits for one."""
+    """Makes namespaces for nodes, in order; `take` waits for one."""
 
-    def __init__(self, nodes: Sequence[str], settings: Mapping[str, Values], threads: int) -> None:
-        self._nodes, self._settings = nodes, settings
-        self._ready: dict[str, Place] = {}
-        self._changed = threading.Condition()
-        self._failed: OSError | None = None
-        self._next = itertools.count()
-        self._stopped = False
+    def __init__(self, nodes: Sequence[str], settings: Mapping[str, Values], tree: SettingsTree, children: int) -> None:
+        self._settings, self._tree = settings, tree
         self._writes: dict[int, tuple[Values, dict[str, str]]] = {}
-        self.born: Born | None = None
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(min(threads, len(nodes)))]
+        self._ready: dict[str, Place] = {}
+        #: What namespaces made now are born with.
+        self.born: dict[str, str] = {}
+        self._next_index = 2
+        few = list(nodes) if len(nodes) <= _FEW else list(nodes[:1])
+        rest = nodes[len(few) :]
+        children = min(children, len(rest))
+        self._queues = [list(rest[number::children]) for number in range(children)]
+        self._turns = {node: turn for turn, queue in enumerate(self._queues) for node in queue}
+        self._few = few
+        self._children: list[_Child] = []
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        """Make the first namespace, learn from it, and begin with the others; raises OSError."""
+        with journey():
+            for node in self._few:
+                unshare(CLONE_NEWNET)
+                place = self._ready[node] = Place.here(node, self._tree)
+                if node == self._few[0]:
+                    self._learn(place)
+                write_settings(place, self._writes_of(node)[0])
+        for queue in self._queues:
+            self._children.append(self._fork(queue))
 
     def take(self, node: str) -> Place:
-        """Wait until the node's namespace is made; raise the OSError that making one met."""
-        with self._changed:
-            while node not in self._ready:
-                if self._failed is not None:
-                    raise self._failed
-                self._changed.wait()
-            return self._ready.pop(node)
+        """Wait until a node's namespace is made; raise the OSError that making it met."""
+        child = self._turns.get(node)
+        while node not in self._ready:
+            assert child is not None, f"nobody makes a namespace for {node}"
+            self._receive(child)
+        place = self._ready.pop(node)
+        place.written, place.next_index = dict(self._writes_of(node)[1]), self._next_index
+        return place
 
     def stop(self) -> None:
-        """End the threads and let go of every namespace that nobody took: it vanishes."""
-        self._stopped = True
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+        """End the children and let go of every namespace that nobody took: it vanishes."""
+        children, self._children = self._children, []
+        for child in children:
+            child.receiving.close()  # with what is on its way; the child's next send fails
+        for child in children:
+            reap(child.pid)
         for place in self._ready.values():
             place.close()
         self._ready.clear()
 
-    def _work(self) -> None:
-        tree = SettingsTree()
+    def _learn(self, place: Place) -> None:
+        names: dict[str, None] = {}
+        distinct = {id(values): values for values in self._settings.values()}
+        for values in distinct.values():
+            for name, _ in values:
+                names[name] = None
+                if name.startswith("net.ipv4.conf.default."):
+                    names[name.replace(".default.", ".lo.")] = None
+        self.born = read_settings(place, tuple(names))
+        self._writes = {key: needed_writes(values, self.born) for key, values in distinct.items()}
+        self._next_index = max(link.index for link in place.socket.dump(codec.link_dump(), decode.link)) + 1
+
+    def _writes_of(self, node: str) -> tuple[Values, dict[str, str]]:
+        values = self._settings.get(node)
+        return ((), self.born) if values is None else self._writes[id(values)]
+
+    def _fork(self, nodes: Sequence[str]) -> _Child:
+        receiving, sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = os.fork()
+        if pid == 0:
+            for other in (receiving, *(child.receiving for child in self._children)):
+                other.close()  # a sender learns that nobody listens only when every copy is closed
+            self._serve(nodes, sending)
+        sending.close()
+        return _Child(pid, receiving)
+
+    def _serve(self, nodes: Sequence[str], sending: socket.socket) -> NoReturn:
+        """Make namespaces and send them, until all are made or nobody takes them any more."""
         try:
-            while not self._stopped and (turn := next(self._next)) < len(self._nodes):
-                place = self._make(self._nodes[turn], tree)
-                with self._changed:
-                    self._ready[place.node] = place
-                    self._changed.notify_all()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is our parent's, which stops us
+            die_with_parent()
+            tree = SettingsTree()
+            for node in nodes:
+                unshare(CLONE_NEWNET)
+                place = Place.here(node, tree)
+                write_settings(place, self._writes_of(node)[0])
+                socket.send_fds(sending, [b"made"], [place.fd, place.socket.fileno()])
+                place.close()
+        except BrokenPipeError:
+            pass
         except OSError as error:
-            with self._changed:
-                self._failed = error
-                self._changed.notify_all()
+            sending.send(str(error.errno or errno.EIO).encode())
         finally:
-            tree.close()
+            os._exit(0)
 
-    def _make(self, node: str, tree: SettingsTree) -> Place:
-        unshare(CLONE_NEWNET)
-        place = Place.here(node, tree)
-        try:
-            values = self._settings.get(node, ())
-            writes, now = self._plan_writes(place, values)
-            write_settings(place, writes)
-            assert self.born is not None
-            place.written, place.next_index = now, self.born.next_index
-        except OSError:
-            place.close()
-            raise
-        return place
-
-    def _plan_writes(self, place: Place, values: Values) -> tuple[Values, dict[str, str]]:
-        """Give the writes for a set of values, worked out once for all nodes that share it."""
-        with self._changed:
-            if self.born is None:
-                self.born = _look(place, self._settings)
-            found = self._writes.get(id(values))
-            if found is None:
-                found = self._writes[id(values)] = needed_writes(values, self.born.settings)
-            return found
-
-
-def _look(place: Place, settings: Mapping[str, Values]) -> Born:
-    names: dict[str, None] = {}
-    for values in {id(values): values for values in settings.values()}.values():
-        for name, _ in values:
-            names[name] = None
-            if name.startswith("net.ipv4.conf.default."):
-                names[name.replace(".default.", ".lo.")] = None
-    links = place.socket.dump(codec.link_dump(), decode.link)
-    return Born(read_settings(place, tuple(names)), max(link.index for link in links) + 1)
+    def _receive(self, turn: int) -> None:
+        """Take the next namespace of a child."""
+        word, descriptors, _, _ = socket.recv_fds(self._children[turn].receiving, 64, 2, socket.MSG_CMSG_CLOEXEC)
+        node = self._queues[turn].pop(0)
+        if word != b"made":
+            number = int(word) if word else errno.ECHILD
+            raise OSError(number, os.strerror(number), f"namespace of {node}")
+        made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE, fileno=descriptors[1])
+        self._ready[node] = Place(node, descriptors[0], RouteSocket(made), self._tree)

@@ -52,6 +52,8 @@ class Places:
         self.born: Mapping[str, str] = {}
         #: Nodes whose names are taken by files that are no namespaces and not netlab's.
         self.blocked: tuple[str, ...] = ()
+        #: Nodes that a netlab that was killed had only made the file for.
+        self._reserved: tuple[str, ...] = ()
 
     def own(self, node: str) -> bool:
         """Tell whether a node's namespace is the lab's own, with everything in it."""
@@ -76,9 +78,7 @@ class Places:
     def _find(self, node: str) -> Place:
         if node in self._newborn:
             assert self._nursery is not None
-            place = self._nursery.take(node)
-            place.tree = self._tree  # until now its maker's, another thread's
-            return place
+            return self._nursery.take(node)
         if node == HOST:
             return Place.here(HOST, self._tree)
         return Place.at(node, open_path(namespace_path(self.lab, node)), self._tree)
@@ -113,7 +113,7 @@ class Places:
         _allow_descriptors(len(nodes) + len(self._open))
         self._newborn = list(nodes)
         wanted = {node: settings[node] for node in nodes if node in settings}
-        self._nursery = Nursery(nodes, wanted, threads=max(1, min(2, os.cpu_count() or 1)))
+        self._nursery = Nursery(nodes, wanted, self._tree, children=max(1, min(2, os.cpu_count() or 1)))
         self._nursery.start()
 
     def give_up(self) -> None:
@@ -121,8 +121,7 @@ class Places:
         newborn, self._newborn = self._newborn, []
         if self._nursery is not None:
             self._nursery.stop()
-            if self._nursery.born is not None:
-                self.born = {**self._nursery.born.settings, **self.born}
+            self.born = {**self._nursery.born, **self.born}
             self._nursery = None
         for node in newborn:
             self.forget(node)
@@ -170,9 +169,16 @@ class Places:
                         plain.append(node)
                     except OSError:
                         continue
-        ours = {node: ("", mark(self.lab, node)) for node in plain}
-        self.blocked = tuple(node for node in plain if reservation(namespace_path(self.lab, node)) not in ours[node])
+        said = {node: reservation(namespace_path(self.lab, node)) for node in plain}
+        self._reserved = tuple(node for node in plain if said[node] == mark(self.lab, node))
+        self.blocked = tuple(node for node in plain if said[node] not in ("", mark(self.lab, node)))
         return tuple(self._open[node] for node in nodes if node in self._open)
+
+    def sweep(self) -> None:
+        """Remove the files, last listed, of namespaces that never came to be; the lab's lock is held."""
+        for node in self._reserved:
+            namespace_path(self.lab, node).unlink(missing_ok=True)
+        self._reserved = ()
 
     def delete(self, nodes: Sequence[str]) -> None:
         """Delete namespaces and wait until the kernel has taken what they held; raise OSError if it does not."""

@@ -50,6 +50,9 @@ class RouteSocket:
     def close(self) -> None:
         self._socket.close()
 
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
     def send(self, batch: Sequence[Message], forgive: Callable[[int, int], bool] = lambda i, e: False) -> None:
         """Send messages in order and wait until the kernel has done them.
 
