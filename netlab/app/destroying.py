@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Mapping
 from typing import Any
 
@@ -47,10 +46,7 @@ def take_down(world: World, lab: str) -> Destroyed:
         # A lab that lives in a sandbox now may have left something here when an apply to the machine was killed.
         namespaces, devices = _off_the_machine(world, lab, record, journal)
         notes = settle(world.store, lab)
-    world.store.forget(lab)
-    shutil.rmtree(world.logs / lab, ignore_errors=True)
-    with contextlib.suppress(OSError):  # other labs have theirs there
-        world.logs.rmdir()
+    world.forget(lab)
     existed = bool(sandboxes or namespaces or devices or record is not None)
     return Destroyed(lab, existed, bool(sandboxes), namespaces, devices, notes)
 

@@ -20,6 +20,7 @@ from netlab.namespaces.nodes import open_namespace
 from netlab.namespaces.sandbox import find_sandboxes
 from netlab.plan import Reading
 from netlab.plan import plan as planned_of
+from netlab.store import Record
 
 if TYPE_CHECKING:
     from netlab.probe import Verdict
@@ -70,7 +71,7 @@ def _status(world: World, lab: str, on_machine: Mapping[str, int], whole: bool) 
     state: LabState = "up"
     if record is None:
         state = "orphaned"
-    elif found.gone or (found.machine and lab not in on_machine):
+    elif found.gone or (found.machine and lab not in on_machine and _leaves_marks(record)):
         state = "gone"
     if world.store.pending(lab) is not None:
         state = "changing" if world.store.busy(lab) else "interrupted"
@@ -96,6 +97,11 @@ def _status(world: World, lab: str, on_machine: Mapping[str, int], whole: bool) 
         found.sandbox.pid if found.sandbox is not None else None,
         guard.pid if guard is not None else None,
     )
+
+
+def _leaves_marks(record: Record) -> bool:
+    """Tell whether a lab has anything on the machine that bears its mark: one that only sets settings has not."""
+    return any(value.get("fact") in ("netns", "bridge", "veth") for value in record.facts)
 
 
 def _node_states(reading: Reading) -> tuple[NodeState, ...]:

@@ -44,7 +44,7 @@ def leave_as_before(world: World, wanted: Wanted) -> None:
     if wanted.cut_short is not None:
         world.store.begin(name, wanted.cut_short)
     elif wanted.found.record is None and wanted.found.sandbox is None:
-        world.store.forget(name)
+        world.forget(name)
     else:
         world.store.end(name)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,6 +40,13 @@ class World:
     privileged: bool
     clock: Callable[[], float] = time.time
     doors: Doors = real_doors
+
+    def forget(self, lab: str) -> None:
+        """Remove everything that is remembered of a lab, and its files."""
+        self.store.forget(lab)
+        shutil.rmtree(self.logs / lab, ignore_errors=True)
+        with contextlib.suppress(OSError):  # other labs have theirs there
+            self.logs.rmdir()
 
     @classmethod
     def here(cls) -> World:

@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from netlab.facts.settings import Values
 from netlab.kernel import codec, decode
-from netlab.kernel.place import Place, journey, needed_writes, read_settings, write_settings
+from netlab.kernel.place import Place, SettingRefused, journey, needed_writes, read_settings, write_settings
 from netlab.kernel.socket import RouteSocket
 from netlab.kernel.sysctl import SettingsTree
 from netlab.namespaces.processes import reap
@@ -56,23 +56,30 @@ class Nursery:
         self._turns = {node: turn for turn, queue in enumerate(self._queues) for node in queue}
         self._few = few
         self._children: list[_Child] = []
+        self._failed: OSError | None = None
 
     def start(self) -> None:
-        """Make the first namespace, learn from it, and begin with the others; raises OSError."""
-        with journey():
-            for node in self._few:
-                unshare(CLONE_NEWNET)
-                place = self._ready[node] = Place.here(node, self._tree)
-                if node == self._few[0]:
-                    self._learn(place)
-                write_settings(place, self._writes_of(node)[0])
-        for queue in self._queues:
-            self._children.append(self._fork(queue))
+        """Make the first namespace, learn from it, and begin with the others; what fails, `take` raises."""
+        try:
+            with journey():
+                for node in self._few:
+                    unshare(CLONE_NEWNET)
+                    place = Place.here(node, self._tree)
+                    if node == self._few[0]:
+                        self._learn(place)
+                    write_settings(place, self._writes_of(node)[0])
+                    self._ready[node] = place
+            for queue in self._queues:
+                self._children.append(self._fork(queue))
+        except OSError as error:
+            self._failed = error
 
     def take(self, node: str) -> Place:
         """Wait until a node's namespace is made; raise the OSError that making it met."""
         child = self._turns.get(node)
         while node not in self._ready:
+            if self._failed is not None:
+                raise self._failed
             assert child is not None, f"nobody makes a namespace for {node}"
             self._receive(child)
         place = self._ready.pop(node)
@@ -130,17 +137,28 @@ class Nursery:
                 place.close()
         except BrokenPipeError:
             pass
+        except SettingRefused as error:
+            sending.send(f"{error.errno} {error.strerror}".encode())
         except OSError as error:
-            sending.send(str(error.errno or errno.EIO).encode())
+            sending.send(f"{error.errno or errno.EIO}".encode())
         finally:
             os._exit(0)
 
     def _receive(self, turn: int) -> None:
         """Take the next namespace of a child."""
-        word, descriptors, _, _ = socket.recv_fds(self._children[turn].receiving, 64, 2, socket.MSG_CMSG_CLOEXEC)
+        word, descriptors, _, _ = socket.recv_fds(self._children[turn].receiving, 4096, 2, socket.MSG_CMSG_CLOEXEC)
         node = self._queues[turn].pop(0)
         if word != b"made":
-            number = int(word) if word else errno.ECHILD
-            raise OSError(number, os.strerror(number), f"namespace of {node}")
+            raise _failure(node, word.decode())
         made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE, fileno=descriptors[1])
         self._ready[node] = Place(node, descriptors[0], RouteSocket(made), self._tree)
+
+
+def _failure(node: str, word: str) -> OSError:
+    """Turn a child's last words into the error that it met: an errno, and the setting that was refused if one was."""
+    text, _, setting = word.partition(" ")
+    number = int(text) if text else errno.ECHILD
+    if setting:
+        name, _, value = setting.partition(" = ")
+        return SettingRefused(number, node, name, value)
+    return OSError(number, os.strerror(number), f"namespace of {node}")

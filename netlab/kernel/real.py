@@ -27,8 +27,9 @@ class RealKernel:
     def prepare(self, want: Facts, have: Facts) -> None:
         """Begin in the background what an apply will need, whatever the order: the namespaces that are not there.
 
-        Nothing can be seen of it: without `do` they vanish.
+        Nothing can be seen of it: without `do` they vanish. What an apply that was killed left of others vanishes now.
         """
+        self._places.sweep()
         newborn = [
             fact.node
             for key, fact in want.items()

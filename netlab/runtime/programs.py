@@ -232,13 +232,18 @@ class ProgramDoor:
 def _spawn(log: int, namespace: int | None, marks: dict[str, str]) -> None:
     """Start the program that the marks name, as nobody's child; raise OSError where it cannot be."""
     reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        _lead(log, namespace, marks, writing)
-    os.close(writing)
-    with open(reading, "rb") as file:
-        failure = file.read()  # ends when the exec closes the other end
-    reap(child)
+    # An interrupt waits until the program bears its marks: an undo would not find it before.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        child = os.fork()
+        if child == 0:
+            _lead(log, namespace, marks, writing)
+        os.close(writing)
+        with open(reading, "rb") as file:
+            failure = file.read()  # ends when the exec closes the other end
+        reap(child)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if failure:
         raise OSError(int(failure), os.strerror(int(failure)), _SHELL)
 

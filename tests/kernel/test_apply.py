@@ -311,7 +311,7 @@ def everything(stage: Stage) -> dict[str, Any]:
 
 def programs(stage: Stage) -> list[str]:
     """Give the command lines of the programs `sleep` that run."""
-    listed = stage.run("host", "pgrep", "-x", "-a", "sleep", ok=False).splitlines()
+    listed = stage.run("host", "pgrep", "-r", "R,S,D", "-x", "-a", "sleep", ok=False).splitlines()
     return sorted(line.partition(" ")[2] for line in listed)
 
 

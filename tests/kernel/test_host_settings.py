@@ -61,6 +61,7 @@ def test_a_lab_with_nothing_to_do_joins_too() -> None:
         app.apply(one)
         done = app.apply(two)
         assert (done.outcome, len(done.plan.steps)) == ("applied", 0)
+        assert [status.state for status in app.status()] == ["up", "up"]
         app.destroy("one")
         assert read(IPV4) == "1"
         app.destroy("two")

@@ -31,7 +31,7 @@ host: {forwarding: true}
 bridges: {br0: 10.0.0.254/24}
 routes: [{to: 192.0.2.0/24, blackhole: true}]
 netns:
-  a: br0
+  a: {bridge: br0, run: [sleep 1000]}
   b: {bridge: br0, sysctls: {net.ipv4.ip_default_ttl: 33}}
 """
 #: Another bridge, a node that goes, one that comes, a cable, a route that goes and one that comes.
@@ -172,6 +172,37 @@ def test_the_command_at_any_moment(user: User, sandbox: bool) -> None:
             if turn % 4 == 3:
                 finish_and_look(before, second, sandbox, turn % 8 == 3, turn)
         finish_and_look(before, first, sandbox, True, -1)
+
+    on_made_up_machine(body, user, timeout=240)
+
+
+@pytest.mark.parametrize(("user", "sandbox"), [("root", False), ("root", True), ("user", True)])
+def test_an_interrupt_at_any_moment_undoes_all_of_it(user: User, sandbox: bool) -> None:
+    def body() -> None:
+        path = write("first.yml", FIRST)
+        option = ["--sandbox"] if sandbox else []
+        before = machine()
+        started = time.monotonic()
+        assert command("apply", path, *option).wait(PATIENCE) == 0
+        lasts = time.monotonic() - started
+        app.destroy(LAB)
+        rng, codes = random.Random(11), []
+        for turn in range(10):
+            child = command("apply", path, *option)
+            pidfd = os.pidfd_open(child.pid)
+            await_ends([pidfd], time.monotonic() + rng.uniform(0.3, 1.0) * lasts)
+            os.close(pidfd)
+            child.send_signal(signal.SIGINT)
+            codes.append(child.wait(PATIENCE))
+            # The interpreter itself, while it starts or ends, just dies of it.
+            assert codes[-1] in (0, 130, -signal.SIGINT), codes
+            # The command proves what it has applied: interrupted then, the lab stays, whole.
+            if app.status():
+                assert [status.state for status in app.status()] == ["up"], turn
+                assert not app.plan(path, sandbox=sandbox).pending
+                app.destroy(LAB)
+            assert machine() == before, turn
+        assert set(codes) != {0}
 
     on_made_up_machine(body, user, timeout=240)
 

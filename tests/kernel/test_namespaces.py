@@ -54,8 +54,8 @@ def output_of(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
 
 
-def kept() -> Sandbox:
-    with make_sandbox(LAB) as pending:
+def kept(lab: str = LAB) -> Sandbox:
+    with make_sandbox(lab) as pending:
         pending.keep()
         return pending.sandbox
 
@@ -139,25 +139,29 @@ def test_a_sandbox_is_a_machine_of_its_own(user: User, registry: bool) -> None:
 def test_a_sandbox_is_found_without_the_store_by_its_mark(user: User) -> None:
     def body() -> None:
         assert find_sandboxes() == ()
-        with make_sandbox(LAB) as first, make_sandbox("other") as second:
-            assert find_sandboxes() == ((LAB, first.sandbox), ("other", second.sandbox))
-            # A name is no proof: the holder of a lab that its namespace is not marked for is nobody's.
-            run_inside(second.sandbox, lambda: set_loopback_alias(mark("another", "host")))
-            assert find_sandboxes() == ((LAB, first.sandbox),)
-            assert Sandbox.from_json(json.loads(json.dumps(first.sandbox.to_json()))) == first.sandbox
+        first, second = kept(), kept("other")
+        with make_sandbox("pending"):  # it is nobody's yet, and may end any moment
+            assert find_sandboxes() == ((LAB, first), ("other", second))
+        # A name is no proof: the holder of a lab that its namespace is not marked for is nobody's.
+        run_inside(second, lambda: set_loopback_alias(mark("another", "host")))
+        assert find_sandboxes() == ((LAB, first),)
+        assert Sandbox.from_json(json.loads(json.dumps(first.to_json()))) == first
+        end_sandbox(first)
+        end_sandbox(second)
 
     on_made_up_machine(body, user)
 
 
 def test_machines_that_share_their_processes_do_not_find_each_others_sandboxes() -> None:
     def body() -> None:
-        with make_sandbox(LAB) as pending:
-            home = os.open("/proc/self/ns/net", os.O_RDONLY)
-            unshare(CLONE_NEWNET)
-            assert find_sandboxes(everybody=True) == ()
-            setns(home, CLONE_NEWNET)
-            os.close(home)
-            assert find_sandboxes() == ((LAB, pending.sandbox),)
+        sandbox = kept()
+        home = os.open("/proc/self/ns/net", os.O_RDONLY)
+        unshare(CLONE_NEWNET)
+        assert find_sandboxes(everybody=True) == ()
+        setns(home, CLONE_NEWNET)
+        os.close(home)
+        assert find_sandboxes() == ((LAB, sandbox),)
+        end_sandbox(sandbox)
 
     on_made_up_machine(body, "root" if os.geteuid() == 0 else "user")
 
