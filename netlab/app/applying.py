@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from netlab.app.guard import start_guard
 from netlab.app.host_settings import HostSettings
+from netlab.app.interrupts import Interrupts
 from netlab.app.remembering import begin, last_confirmed, leave_as_before, remember
 from netlab.app.results import Applied, Planned
 from netlab.app.transaction import Attempt, carry_out, obstructions, read
@@ -101,12 +102,12 @@ def apply(
     world = world or World.here()
     started = time.monotonic()
     text, topology = parse_file(path)
-    with world.store.lock(topology.name, wait=wait), ExitStack() as stack:
+    with Interrupts() as interrupts, world.store.lock(topology.name, wait=wait), ExitStack() as stack:
         wanted = wanted_of(world, path, text, topology, sandbox)
         guard = stack.enter_context(start_guard(topology.name)) if confirm is not None else None
         until = world.clock() + (confirm or 0.0)
         promise = guard.promise(until, last_confirmed(wanted)) if guard is not None else None
-        attempt, where = _carry_out(world, wanted, promise, on_error == "keep", on_event)
+        attempt, where = _carry_out(world, wanted, promise, interrupts, on_error == "keep", on_event)
         warnings = [*wanted.lab.warnings, *_obstacles(wanted)]
         if attempt.outcome in ("applied", "kept"):
             until = world.clock() + (confirm or 0.0)
@@ -142,6 +143,7 @@ def _carry_out(
     world: World,
     wanted: Wanted,
     promise: Mapping[str, Any] | None,
+    interrupts: Interrupts,
     keep: bool,
     tell: Callable[[str], None] | None,
 ) -> tuple[Attempt, Sandbox | None]:
@@ -151,8 +153,16 @@ def _carry_out(
 
     def work() -> Attempt:
         with _doors(world, wanted) as doors:
-            origin = wanted.lab.origin
-            return carry_out(wanted.want, doors, scope, origin=origin, keep=keep, ready=settings.join, tell=tell)
+            return carry_out(
+                wanted.want,
+                doors,
+                scope,
+                origin=wanted.lab.origin,
+                keep=keep,
+                ready=settings.join,
+                tell=tell,
+                window=interrupts.window,
+            )
 
     with ExitStack() as stack:
         sandbox, pending = wanted.found.sandbox, None
@@ -160,6 +170,7 @@ def _carry_out(
             pending = stack.enter_context(make_sandbox(wanted.lab.name))
             sandbox = pending.sandbox
         assert wanted.sandboxed == (sandbox is not None), "what was meant for a sandbox must never reach the machine"
+        interrupts.hold()
         try:
             begin(world, wanted, sandbox, promise)
             if pending is not None:

@@ -72,7 +72,10 @@ def _off_the_machine(world: World, lab: str, record: Record | None, journal: Map
     devices = frozenset() if traces is None or world.store.others_busy(lab) else traces.devices
     try:
         end_all(lab)
-        removed = tear_down(lab, devices, None if traces is None else traces.routes)
+        # Without a record, a route without a device tells nobody's name: it is this lab's only if there is no other.
+        others = set(world.store.labs()) - {lab}
+        routes = frozenset() if traces is None and others else None if traces is None else traces.routes
+        removed = tear_down(lab, devices, routes)
     except OSError as error:
         what = f"the kernel refused: {error.strerror}"
         raise Unavailable(what, f"netlab destroy {lab} again: what is left is found by its marks") from error

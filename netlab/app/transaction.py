@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
@@ -128,23 +128,27 @@ def carry_out(
     keep: bool = False,
     ready: Callable[[Plan, Reading], None] = lambda plan, before: None,
     tell: Callable[[str], None] | None = None,
+    window: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Attempt:
     """Bring what is there to what is wanted, or back to what it was; raises Obstructed before anything is done.
 
-    `ready` is called with the plan and what was read, after the last look and before the first step.
+    `ready` is called with the plan and what was read, after the last look and before the first step. `window` gives
+    the context of what Ctrl-C may stop.
     """
-    before = read(doors, scope)
-    for door in doors:
-        door.prepare(want, before.facts)
-    wanted = plan(want, before.facts)
-    if found := obstructions(wanted.steps, before.foreign, origin):
-        raise Obstructed(found)
+    with window():
+        before = read(doors, scope)
+        for door in doors:
+            door.prepare(want, before.facts)
+        wanted = plan(want, before.facts)
+        if found := obstructions(wanted.steps, before.foreign, origin):
+            raise Obstructed(found)
     ready(wanted, before)
     if not wanted:
         return Attempt("applied", wanted)
     try:
-        do(doors, wanted.steps, tell)
-        _verify(want, doors, scope)
+        with window():
+            do(doors, wanted.steps, tell)
+            _verify(want, doors, scope)
         return Attempt("applied", wanted, initial=_initial(wanted, doors))
     except (StepRefused, Disagreement, OSError, KeyboardInterrupt) as error:
         problems = _told(error, origin)

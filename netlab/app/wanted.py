@@ -75,7 +75,9 @@ def _sandboxed(world: World, topology: Topology, found: Found, asked: bool | Non
     """Decide where the lab's `host` is; raises UsageError where that contradicts where it is already."""
     if asked is False and not world.privileged:
         raise UsageError("only root can apply to the machine itself\n  fix: leave --no-sandbox out")
-    default = not world.privileged or bool(topology.host.sandbox)
+    default = not world.privileged or topology.host.sandbox
+    if topology.host.sandbox and asked is False:
+        raise UsageError("the file says host: {sandbox: true}\n  fix: leave --no-sandbox out, or change the file")
     up = found.sandbox is not None or (found.record is not None and not found.gone)
     if not up:
         wish = default if asked is None else asked
@@ -83,7 +85,8 @@ def _sandboxed(world: World, topology: Topology, found: Found, asked: bool | Non
             raise _elsewhere(found.lab, sandboxed=False)
         return wish
     now = found.sandbox is not None
-    if asked is not None and asked != now:
+    # A file that has come to demand a sandbox must not reach the machine: its host is a whole namespace of its own.
+    if (asked is not None and asked != now) or (topology.host.sandbox and not now):
         raise _elsewhere(found.lab, sandboxed=now)
     return now
 

@@ -150,6 +150,10 @@ class Nursery:
         node = self._queues[turn].pop(0)
         if word != b"made":
             raise _failure(node, word.decode())
+        if len(descriptors) != 2:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), f"namespace of {node}")
         made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE, fileno=descriptors[1])
         self._ready[node] = Place(node, descriptors[0], RouteSocket(made), self._tree)
 

@@ -7,6 +7,7 @@ pure; sockets are next door. pyroute2 covers all of rtnetlink and is twenty time
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 from socket import AF_INET, AF_INET6, AF_UNSPEC, inet_ntop, inet_pton
 from struct import Struct
 
@@ -24,7 +25,7 @@ IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK = 1, 3, 4, 5
 IFLA_MASTER, IFLA_PROTINFO, IFLA_OPERSTATE, IFLA_LINKINFO = 10, 12, 16, 18
 IFLA_IFALIAS, IFLA_AF_SPEC, IFLA_GROUP, IFLA_NET_NS_FD, IFLA_EXT_MASK = 20, 26, 27, 28, 29
-IFLA_CARRIER, IFLA_LINK_NETNSID = 33, 37
+IFLA_LINK_NETNSID, IFLA_TARGET_NETNSID = 37, 46
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 VETH_INFO_PEER = 1
 RTEXT_FILTER_SKIP_STATS = 8
@@ -129,8 +130,14 @@ def pack_ip(address: str) -> tuple[int, bytes]:
 
 
 def unpack_ip(raw: bytes) -> str:
-    """Give the text of an address of 4 or 16 bytes."""
-    return inet_ntop(AF_INET if len(raw) == 4 else AF_INET6, raw)
+    """Give the text of an address of 4 or 16 bytes, in the form that facts use (ipaddress's).
+
+    >>> unpack_ip(bytes(12) + bytes([0, 10, 0, 11]))
+    '::a:b'
+    """
+    text = inet_ntop(AF_INET if len(raw) == 4 else AF_INET6, raw)
+    # inet_ntop alone writes the last four bytes of some IPv6 addresses as if they were IPv4's.
+    return str(IPv6Address(raw)) if len(raw) == 16 and "." in text else text
 
 
 def pack_mac(mac: str) -> bytes:

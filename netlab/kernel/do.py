@@ -23,8 +23,9 @@ from netlab.facts import (
     Veth,
 )
 from netlab.facts.settings import Values
-from netlab.kernel import encode
+from netlab.kernel import codec, decode, encode
 from netlab.kernel.batch import Batch
+from netlab.kernel.marks import owner
 from netlab.kernel.place import (
     OVERWRITES,
     Place,
@@ -32,7 +33,6 @@ from netlab.kernel.place import (
     born_setting,
     inside,
     read_settings,
-    setting_path,
     split_setting,
     write_settings,
 )
@@ -270,6 +270,23 @@ class Work:
             return  # written when the namespace was made
         self._batch.call(place, step, self._writer(place, step))
 
+    def _followers(self, place: Place, change: Difference) -> Iterator[tuple[str, str]]:
+        """Give, where a default of devices changes, the settings of our devices that had it as it was."""
+        name = change.field
+        if ".default." not in name:
+            return
+        table, _, leaf = split_setting(name)
+        for device in self._ours(place):
+            own = f"{table}.{device}.{leaf}"
+            if read_settings(place, (own,)).get(own) == change.before:
+                yield own, change.after
+
+    def _ours(self, place: Place) -> list[str]:
+        """Give the devices of a place that are the lab's: on the real machine, those that bear its mark."""
+        links = place.socket.dump(codec.link_dump(), decode.link)
+        everything = not self._places.marked(place.node)
+        return [link.name for link in links if everything or owner(link) == self._places.lab]
+
     def _writer(self, place: Place, step: Step) -> Callable[[], None]:
         fact = step.fact
         assert isinstance(fact, (Settings, DeviceSettings))
@@ -290,27 +307,15 @@ class Work:
         """Give the values of an update; a device's setting that is no longer wanted gets the node's default."""
         fact = step.fact
         assert isinstance(fact, (Settings, DeviceSettings))
-        if any(difference.field in OVERWRITES for difference in step.differences):
-            # What the kernel overwrites now was perhaps as wanted before.
+        if isinstance(fact, DeviceSettings) or any(difference.field in OVERWRITES for difference in step.differences):
+            # What the kernel overwrites now, or has overwritten a step ago, was perhaps as wanted before.
             yield from fact.values
         for difference in step.differences:
             if difference.after is not None:
                 yield difference.field, difference.after
-                yield from _followers(place, difference)
+                yield from self._followers(place, difference)
             else:
                 yield from _defaults(place, [difference.field])
-
-
-def _followers(place: Place, change: Difference) -> Iterator[tuple[str, str]]:
-    """Give, where a default of devices changes, the settings of the devices that had it as it was."""
-    name = change.field
-    if ".default." not in name:
-        return
-    table, _, leaf = split_setting(name)
-    for device in os.listdir(setting_path(table)):
-        own = f"{table}.{device}.{leaf}"
-        if device not in ("all", "default") and read_settings(place, (own,)).get(own) == change.before:
-            yield own, change.after
 
 
 def _defaults(place: Place, names: list[str]) -> Iterator[tuple[str, str]]:

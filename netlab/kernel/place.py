@@ -16,6 +16,7 @@ from netlab.kernel import codec, encode
 from netlab.kernel.codec import LINK
 from netlab.kernel.socket import RouteSocket
 from netlab.kernel.sysctl import ROOT, SettingsTree
+from netlab.names import parse_mark
 from netlab.namespaces.syscalls import CLONE_NEWNET, setns
 
 _CONF = "net.ipv4.conf."
@@ -26,7 +27,10 @@ class SettingRefused(OSError):
 
     def __init__(self, number: int, node: str, name: str, value: str) -> None:
         super().__init__(number, f"{name} = {value}")
-        self.node = node
+        self.node, self._given = node, (number, node, name, value)
+
+    def __reduce__(self) -> tuple[type[SettingRefused], tuple[int, str, str, str]]:
+        return SettingRefused, self._given
 
 
 class Place:
@@ -40,6 +44,7 @@ class Place:
         #: What was written to the settings of a namespace that this process has just made.
         self.written: dict[str, str] | None = None
         self._ipv4_conf: int | None = None
+        self._beyond: dict[int, tuple[str, str] | None] = {}
         #: Where settings are looked up: by one thread at a time.
         self.tree = tree
 
@@ -102,6 +107,19 @@ class Place:
         from netlab.kernel.decode import namespace_id
 
         return namespace_id(*answer)
+
+    def mark_beyond(self, namespace_id: int) -> tuple[str, str] | None:
+        """Give whose the namespace is that this one knows by an id, by the alias of its `lo`; None if not netlab's.
+
+        One question (IFLA_TARGET_NETNSID, since Linux 4.20), however many namespaces there are.
+        """
+        if namespace_id not in self._beyond:
+            body = codec.link_body(1) + codec.attribute(codec.IFLA_TARGET_NETNSID, codec.I32.pack(namespace_id))
+            answer = self.socket.ask((codec.RTM_GETLINK, codec.NLM_F_REQUEST, body))
+            from netlab.kernel.decode import link
+
+            self._beyond[namespace_id] = parse_mark(link(*answer).alias) if answer is not None else None
+        return self._beyond[namespace_id]
 
     def open_setting(self, name: str, flags: int) -> int:
         """Open a setting's file; the calling thread must be inside. The commonest directory is looked up once."""

@@ -6,7 +6,6 @@ marks is; everything else there is `foreign`: named, so that nothing of ours col
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from socket import AF_INET, AF_INET6
 from typing import Any
@@ -172,16 +171,13 @@ class Reader:
                     yield Stray(node.name, link.name, link.kind or "device")
 
     def _pairs(self) -> Iterator[Fact]:
-        """Join the two ends of every veth pair: their indices name each other, their namespace ids prove it."""
-        ends: dict[tuple[int, int], list[tuple[_Node, LinkRecord]]] = defaultdict(list)
+        """Join the two ends of every veth pair: their indices name each other, in the namespaces that they say."""
         veths = [(node, link) for node in self._nodes.values() for link in node.links if link.kind == "veth"]
-        for node, link in veths:
-            ends[link.index, link.link].append((node, link))
         done: set[tuple[str, int]] = set()
         for node, link in sorted(veths, key=lambda end: not end[0].own):
             if (node.name, link.index) in done:
                 continue
-            far = self._far_end(node, link, ends[link.link, link.index])
+            far = self._far_end(node, link)
             done.add((node.name, link.index))
             if far is not None:
                 done.add((far[0].name, far[1].index))
@@ -193,16 +189,20 @@ class Reader:
             elif link.index in node.ours:
                 yield Stray(node.name, link.name, "veth")
 
-    def _far_end(
-        self, node: _Node, link: LinkRecord, candidates: list[tuple[_Node, LinkRecord]]
-    ) -> tuple[_Node, LinkRecord] | None:
-        for other, far in candidates:
-            if link.namespace_id is None:
-                if other is node and far is not link:
-                    return other, far
-            elif other is not node and node.place.namespace_id(other.place.fd) == link.namespace_id:
-                return other, far
-        return None
+    def _far_end(self, node: _Node, link: LinkRecord) -> tuple[_Node, LinkRecord] | None:
+        other = node if link.namespace_id is None else self._beyond(node, link.namespace_id)
+        far = other.by_index.get(link.link) if other is not None else None
+        if other is None or far is None or far.link != link.index or far.kind != "veth":
+            return None
+        return other, far
+
+    def _beyond(self, node: _Node, namespace_id: int) -> _Node | None:
+        """Find the node that another knows by a namespace id: its mark says which, but the real machine has none."""
+        mark = node.place.mark_beyond(namespace_id)
+        if mark is not None and mark[0] == self._scope.lab:
+            return self._nodes.get(mark[1])
+        host = self._nodes[HOST]
+        return host if node.place.namespace_id(host.place.fd) == namespace_id else None
 
     def _ports(self, node: _Node) -> Iterator[Fact]:
         for link in node.links:

@@ -10,13 +10,14 @@ import errno
 import os
 import secrets
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from socket import AF_INET, AF_INET6
-from threading import Thread
 
 from netlab.facts import PROTOCOL, Key, Route
 from netlab.kernel import codec, decode, encode
+from netlab.kernel.decode import LinkRecord
 from netlab.kernel.marks import is_half_made, owner
 from netlab.kernel.place import Place
 from netlab.kernel.places import Places, mark_of, unregister
@@ -45,15 +46,14 @@ def tear_down(lab: str, names: Collection[str] = (), routes: Collection[Key] | N
         for node in ours:
             places.forget(node)  # a namespace lives on while a socket made in it is open
         devices = _devices(host, lab, names)
-        unregistering = Thread(target=_unregister_all, args=(lab, ours))
-        unregistering.start()
-        try:
+        with ThreadPoolExecutor(1) as aside:
+            unregistering = aside.submit(_unregister_all, lab, ours)
             _delete_devices(host, devices)
-        finally:
-            unregistering.join()
+            unregistering.result()
         for path in _reserved(lab):
             path.unlink(missing_ok=True)
-        if routes is None or routes:
+        # Of a lab of which nothing is found, and nobody knows a route, no route is taken for its.
+        if routes or (routes is None and (ours or devices)):
             _delete_routes(host, routes)
         return Removed(len(ours), len(devices))
     finally:
@@ -65,21 +65,23 @@ def _unregister_all(lab: str, nodes: Sequence[str]) -> None:
         unregister(lab, node)
 
 
-def _devices(host: Place, lab: str, names: Collection[str]) -> list[int]:
+def _devices(host: Place, lab: str, names: Collection[str]) -> list[LinkRecord]:
     links = host.socket.dump(codec.link_dump(), decode.link)
-    return [link.index for link in links if owner(link) == lab or is_half_made(link, lab, names)]
+    return [link for link in links if owner(link) == lab or is_half_made(link, lab, names)]
 
 
-def _delete_devices(host: Place, devices: Sequence[int]) -> None:
+def _delete_devices(host: Place, devices: Sequence[LinkRecord]) -> None:
     """Delete devices of the host; veth pairs go whole.
 
-    They are gathered in a group of their own first, which the kernel deletes as one: it waits out its readers once.
+    They are gathered in a group of their own first, which the kernel deletes as one: it waits out its readers once. Not
+    those without an alias: their group is all that tells whose they are.
     """
     if not devices:
         return
+    host.socket.send([encode.delete_link(link.name) for link in devices if not link.alias], _gone)
     taken = {link.group for link in host.socket.dump(codec.link_dump(), decode.link)}
     group = next(number for number in iter(lambda: secrets.randbelow(1 << 31), 0) if number not in taken)
-    host.socket.send([encode.regroup_link(index, group) for index in devices], _gone)
+    host.socket.send([encode.regroup_link(link.index, group) for link in devices if link.alias], _gone)
     host.socket.send([encode.delete_group(group)], _gone)
 
 

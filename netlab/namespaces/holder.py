@@ -1,7 +1,7 @@
 """The holder of a sandbox: the first process of its pid namespace, which the lab's processes die with.
 
-Run as `python -I -S holder.py netlab-holder LAB MACHINE KEEP SIGNALS`. Until the pipe KEEP says `keep`, its end ends the
-holder: whoever made the sandbox has died before the store named it. Then it waits for a signal that asks it to end.
+Run as `python -I -S holder.py netlab-holder LAB MACHINE KEEP SIGNALS`. Until the pipe KEEP says `keep`, its end ends
+the holder: whoever made the sandbox has died before the store named it. Then it waits for a signal that asks it to end.
 SIGNALS is a signalfd: a signal that is blocked and read reaches even a first process, which the kernel otherwise
 shields from every signal without a handler. SIGCHLD is ignored, so that the kernel reaps the lab's orphans itself.
 All of this is set up before the exec (netlab.namespaces.making).

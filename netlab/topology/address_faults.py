@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netlab import names
 from netlab.kinds.device import LEAST_IPV6_MTU
 from netlab.source import Path
 from netlab.topology.addressing import outside_of_bridge
@@ -21,12 +22,21 @@ def find_address_faults(draft: Draft, segments: Segments) -> None:
                 continue
             outside_of_bridge(draft, device, segments)
             _ipv6(draft, device)
+            _of_the_machine(draft, device)
             for ip, path in device.addresses:
                 holders.setdefault((ip.version, ip.value), []).append((device, path))
         _overlaps(draft, node)
     for held in holders.values():
         if len(held) > 1:
             _duplicate(draft, segments, held)
+
+
+def _of_the_machine(draft: Draft, device: Device) -> None:
+    """Refuse addresses on `lo` of the real machine: nothing there would tell them from the machine's own."""
+    if device.kind == "lo" and device.node == names.HOST and not draft.sandboxed:
+        for _, path in device.addresses:
+            what = "lo of the machine itself is not the lab's, and an address there bears no mark"
+            draft.tell("machine-lo", what, path, "apply with --sandbox, or give the address to a bridge of the lab")
 
 
 def _duplicate(draft: Draft, segments: Segments, held: list[tuple[Device, Path]]) -> None:

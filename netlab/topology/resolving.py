@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from netlab import names
@@ -25,10 +26,10 @@ from netlab.topology.wiring import wire
 def resolve(topology: Topology, *, sandboxed: bool, held: Mapping[tuple[str, str], str] | None = None) -> Lab:
     """Work out the lab that a file means; raise FileError with every problem, in file order.
 
-    `sandboxed` False: `host` is the real machine (unless the file demands a sandbox), and gets only what the file
-    asks for. `held`: the addresses that an applied lab has, `Lab.allocated` of then.
+    `sandboxed` False: `host` is the real machine, and gets only what the file asks for. `held`: the addresses that an
+    applied lab has, `Lab.allocated` of then.
     """
-    draft = Draft(topology, sandboxed or topology.host.sandbox)
+    draft = Draft(topology, sandboxed)
     checks: tuple[Check, ...] = ()
     settings: dict[str, NodeSettings] = {}
     if make_nodes(draft):
@@ -39,6 +40,7 @@ def resolve(topology: Topology, *, sandboxed: bool, held: Mapping[tuple[str, str
         route(draft)
         settings = {node.name: settle(draft, node) for node in draft.nodes.values()}
         _check_programs(draft)
+        _spare_loopback(draft)
         checks = resolve_checks(draft, Paths(draft, links))
     problems = draft.sorted_problems()
     if any(problem.severity == "error" for problem in problems):
@@ -61,6 +63,22 @@ def resolve(topology: Topology, *, sandboxed: bool, held: Mapping[tuple[str, str
         allocated=draft.allocated,
         warnings=tuple(problems),
     )
+
+
+def _spare_loopback(draft: Draft) -> None:
+    """The machine's own `lo` is not netlab's: neither its addresses nor its settings are a lab's to change."""
+    host = draft.nodes.get(names.HOST)
+    if host is None or draft.sandboxed:
+        return
+    fix = "give the address to a bridge or a node, or add host: {sandbox: true}"
+    for section, path in host.parts:
+        if "lo" in section.interfaces:
+            what = "on the machine itself, lo is the machine's: a lab does not change it"
+            draft.tell("loopback", what, (*path, "interfaces", "lo"), fix, key=True)
+        for name in section.sysctls:
+            if re.match(r"net\.ipv[46]\.(conf|neigh)\.lo\.", name):
+                what = f"on the machine itself, lo is the machine's: a lab does not change {name}"
+                draft.tell("loopback", what, (*path, "sysctls", name), "add host: {sandbox: true}", key=True)
 
 
 def _check_programs(draft: Draft) -> None:

@@ -110,7 +110,7 @@ def _asked(draft: Draft, node: NodeDraft) -> tuple[dict[str, str], dict[str, dic
                 near = nearest(device, list(node.devices))
                 fix = f"write {name.replace(f'.{device}.', f'.{near}.')}" if near else _devices(node)
                 draft.tell("unknown-device", f"{node.name} has no device {quote(device)}", at, fix, key=True)
-            elif device is not None:
+            elif device is not None and not (device == "lo" and node.name == names.HOST and not draft.sandboxed):
                 of_devices.setdefault(device, {})[name] = (value, at)
             elif name == "net.ipv4.ip_forward" and node.forwarding is not None and value != str(int(node.forwarding)):
                 what = f"{name} is {value} here, and forwarding is {str(node.forwarding).lower()}"
@@ -125,8 +125,15 @@ def _devices(node: NodeDraft) -> str:
 
 
 def _normal(name: str, value: str) -> str:
-    """Write a value as the kernel gives it back: numbers of a vector are joined by tabs."""
+    r"""Write a value as the kernel gives it back: numbers of a vector are joined by tabs, a single one is decimal.
+
+    >>> _normal("net.ipv4.tcp_rmem", "4096  87380 6291456"), _normal("net.ipv4.ip_default_ttl", "0x40")
+    ('4096\t87380\t6291456', '64')
+    """
     parts = value.split()
+    if len(parts) == 1 and re.fullmatch(r"0[xX][0-9a-fA-F]+|0[0-7]*|-?[1-9][0-9]*", parts[0]):
+        # strtoul_lenient of kernel/sysctl.c takes hexadecimal and octal numbers.
+        return str(int(parts[0], 16 if parts[0][:2] in ("0x", "0X") else 8 if parts[0][0] == "0" else 10))
     return ("\t" if all(part.lstrip("-").isdigit() for part in parts) else " ").join(parts)
 
 

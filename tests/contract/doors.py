@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from netlab.app.transaction import scope_of
-from netlab.facts import DeviceSettings, Fact, Facts, facts_of
+from netlab.facts import Fact, Facts, facts_of
 from netlab.kernel.fake import FakeKernel
 from netlab.kernel.real import RealKernel
 from netlab.plan import Action, Door, Step, StepRefused, plan
@@ -21,8 +21,8 @@ LAB = "contract"
 class Kernel:
     """A door and all that was ever asked of it, which is what it is read by."""
 
-    def __init__(self, door: Door) -> None:
-        self.door = door
+    def __init__(self, door: Door, machine: bool) -> None:
+        self.door, self._machine = door, machine
         self._asked: dict[Any, Fact] = {}
 
     def do(self, steps: Iterable[Step]) -> None:
@@ -42,38 +42,28 @@ class Kernel:
 
     def refusal(self, *steps: Step) -> int:
         """Give the errno with which the last of these steps is refused."""
-        try:
+        with pytest.raises(StepRefused) as caught:
             self.do(steps)
-        except StepRefused as refused:
-            assert refused.step == steps[-1], refused
-            return refused.number
-        return 0
+        assert caught.value.step == steps[-1]
+        return caught.value.number
 
-    def facts(self) -> Facts:
-        """Read everything that is there."""
-        return self.door.read(scope_of(LAB, False, self._asked)).facts
+    def facts(self, wanted: Facts) -> Facts:
+        """Read everything that is there, as an apply of what is wanted does."""
+        return self.door.read(scope_of(LAB, self._machine, wanted, self._asked)).facts
 
     def holds(self, facts: Iterable[Fact]) -> None:
         """Fail unless these facts are there, and nothing else."""
         wanted = facts_of(facts)
-        found = self.facts()
-        left = plan(wanted, {key: fact for key, fact in found.items() if key in wanted or not _is_default(fact)})
+        left = plan(wanted, self.facts(wanted))
         assert not left, [f"{c.action} {c.fact.label()} {c.differences}" for c in left.changes]
 
 
-def _is_default(fact: Fact) -> bool:
-    """Tell whether the real kernel says of what was once set only that it is as it always was."""
-    return isinstance(fact, DeviceSettings) and all(value in ("0", "1") for _, value in fact.values)
-
-
-def both(contract: Callable[..., None]) -> Callable[..., None]:
-    """Turn a function that takes a Kernel first, and perhaps parameters, into a test of both kernels."""
-
+def _both(machine: bool, contract: Callable[..., None]) -> Callable[..., None]:
     def test(kind: str, **parameters: Any) -> None:
         if kind == "fake":
-            contract(Kernel(FakeKernel()), **parameters)
+            contract(Kernel(FakeKernel(machine), machine), **parameters)
         else:
-            on_made_up_machine(lambda: _real(contract, parameters))
+            on_made_up_machine(lambda: _real(machine, contract, parameters))
 
     signature = inspect.signature(contract)
     kind = inspect.Parameter("kind", inspect.Parameter.KEYWORD_ONLY)
@@ -81,12 +71,23 @@ def both(contract: Callable[..., None]) -> Callable[..., None]:
     test.__dict__["__signature__"] = signature.replace(parameters=parameters)
     test.__name__, test.__doc__ = contract.__name__, contract.__doc__
     kinds = ["fake", pytest.param("real", marks=pytest.mark.kernel)]
-    return pytest.mark.parametrize("kind", kinds)(test)
+    found: Callable[..., None] = pytest.mark.parametrize("kind", kinds)(test)
+    return found
 
 
-def _real(contract: Callable[..., None], parameters: dict[str, Any]) -> None:
-    door = RealKernel(LAB, machine=False)
+def both(contract: Callable[..., None]) -> Callable[..., None]:
+    """Turn a function that takes a Kernel first, and perhaps parameters, into a test of both kernels in a sandbox."""
+    return _both(False, contract)
+
+
+def both_on_a_machine(contract: Callable[..., None]) -> Callable[..., None]:
+    """Do the same where `host` is the machine itself, which is no fact, and cannot be deleted."""
+    return _both(True, contract)
+
+
+def _real(machine: bool, contract: Callable[..., None], parameters: dict[str, Any]) -> None:
+    door = RealKernel(LAB, machine)
     try:
-        contract(Kernel(door), **parameters)
+        contract(Kernel(door, machine), **parameters)
     finally:
         door.close()

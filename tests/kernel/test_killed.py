@@ -136,10 +136,10 @@ def test_an_undo(sandbox: bool, mended: bool) -> None:
     on_made_up_machine(body, timeout=400)
 
 
-def command(*words: str) -> subprocess.Popen[bytes]:
+def command(*words: str, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Start the real command, as a user's shell would."""
     argv = [sys.executable, "-m", "netlab", *words]
-    return subprocess.Popen(argv, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(argv, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=stderr)
 
 
 def kill_after(seconds: float, words: Sequence[str]) -> None:
@@ -188,14 +188,15 @@ def test_an_interrupt_at_any_moment_undoes_all_of_it(user: User, sandbox: bool) 
         app.destroy(LAB)
         rng, codes = random.Random(11), []
         for turn in range(10):
-            child = command("apply", path, *option)
+            child = command("apply", path, *option, "--verbose", stderr=subprocess.PIPE)
             pidfd = os.pidfd_open(child.pid)
             await_ends([pidfd], time.monotonic() + rng.uniform(0.3, 1.0) * lasts)
             os.close(pidfd)
             child.send_signal(signal.SIGINT)
-            codes.append(child.wait(PATIENCE))
+            said = child.communicate(timeout=PATIENCE)[1]
+            codes.append(child.returncode)
             # The interpreter itself, while it starts or ends, just dies of it.
-            assert codes[-1] in (0, 130, -signal.SIGINT), codes
+            assert codes[-1] in (0, 130, -signal.SIGINT), (codes, said)
             # The command proves what it has applied: interrupted then, the lab stays, whole.
             if app.status():
                 assert [status.state for status in app.status()] == ["up"], turn
