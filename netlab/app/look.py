@@ -13,7 +13,7 @@ from netlab.app.targets import Found, existing, is_file, lab_of, labs_by_marks, 
 from netlab.app.transaction import read, scope_of
 from netlab.app.wanted import parse_file
 from netlab.app.world import World
-from netlab.errors import FileError, UsageError
+from netlab.errors import Disagreement, FileError, UsageError
 from netlab.facts import Address, Facts, Program, Route
 from netlab.names import HOST
 from netlab.namespaces.nodes import open_namespace
@@ -183,7 +183,11 @@ def _probe(lab: Lab, found: Found, on_verdict: Callable[[Verdict], None] | None)
     with ExitStack() as stack:
         nodes: dict[str, int] = {}
         for node in sorted(wanted):
-            nodes[node] = open_node(found.lab, node)
+            try:
+                nodes[node] = open_node(found.lab, node)
+            except UsageError:
+                fix = f"netlab drift {found.lab} shows what else has gone; apply its file again"
+                raise Disagreement(f"node {node!r} of lab {found.lab!r} is gone\n  fix: {fix}") from None
             stack.callback(os.close, nodes[node])
         return run_checks(lab.checks, nodes, on_verdict=on_verdict, programs=programs, machine=found.machine)
 

@@ -6,7 +6,7 @@ Completion asks the store of the labs that are up; whatever goes wrong there com
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from netlab.cli.call import Call
 
 F = TypeVar("F", bound=Callable[..., object])
+#: A year: whoever wants longer wants something else.
+_LONGEST = 365 * 86400.0
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds, up to a year; neither nan nor infinity, which floats can be."""
+
+    def __init__(self, zero: bool = False) -> None:
+        super().__init__(min=0, min_open=not zero, max=_LONGEST)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(super().convert(value, param, ctx))
+        if found != found:
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return found
 
 
 def file_argument(*, required: bool = True) -> Callable[[F], F]:
@@ -50,7 +65,7 @@ def wait_option() -> Callable[[F], F]:
     return click.option(
         "--wait",
         metavar="SECONDS",
-        type=click.FloatRange(min=0),
+        type=Seconds(zero=True),
         default=10.0,
         show_default=True,
         help="How long to wait for another netlab that is at work on the lab.",

@@ -30,13 +30,14 @@ def failed(error: Exception, call: Call) -> int:
     from netlab.cli.render_problems import problems_text
 
     problems, code, usage = _explained(error)
-    if call.verbose:
+    if call.verbose and any(problem.code == "fault" for problem in problems):
         import traceback
 
         call.log("".join(traceback.format_exception(error)).rstrip())
     if _wants_json(call):
-        call.document(None, problems)
-        return code
+        with suppress(OSError):  # perhaps it is stdout that cannot be written to: then it is said below
+            call.document(None, problems)
+            return code
     call.say(usage)
     call.say(problems_text(problems, counted=any(problem.span for problem in problems)))
     return code

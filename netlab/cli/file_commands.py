@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING
+
 import click
 
 from netlab.cli.arguments import file_argument, sandbox_option
 from netlab.cli.call import Call
 from netlab.cli.verb import verb
+
+if TYPE_CHECKING:
+    from netlab.app.results import Planned
 
 CHANGES_PENDING = 3
 
@@ -63,7 +69,7 @@ def plan_command(call: Call, file: str, sandbox: bool | None, commands: bool, do
     else:
         call.warn(planned.warnings)
         if commands:
-            call.show("\n".join(app.plan_commands(planned)))
+            call.show("\n".join((*_guarded(planned), *app.plan_commands(planned))))
         elif dot:
             call.show(app.plan_dot(planned).rstrip("\n"))
         else:
@@ -81,3 +87,15 @@ def schema_command(call: Call) -> None:
     from netlab import app
 
     call.show(json.dumps(app.schema(), indent=2, ensure_ascii=False))
+
+
+def _guarded(planned: Planned) -> tuple[str, ...]:
+    """Give the lines before a sandbox's commands that keep them off this machine: they change the whole namespace."""
+    if not planned.sandboxed:
+        return ()
+    here = os.readlink("/proc/self/ns/net")
+    return (
+        f"# The host of lab {planned.lab} is a namespace of its own: run this in one, for example by",
+        "#   unshare -nm sh -c 'mount --make-rprivate / && mount -t tmpfs t /run && mkdir /run/netns && sh -e FILE'",
+        f'[ "$(readlink /proc/self/ns/net)" != "{here}" ] || {{ echo "not on the machine itself" >&2; exit 1; }}',
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from netlab.cli.arguments import (
+    Seconds,
     file_argument,
     lab_argument,
     name_lab,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--confirm",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     help="Undo it after so many seconds, unless `netlab confirm LAB` comes first.",
 )
 @click.option("--no-check", is_flag=True, help="Leave out the checks of FILE.")

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from netlab.cli.arguments import place_argument
+from netlab.cli.arguments import Seconds, place_argument
 from netlab.cli.call import Call
 from netlab.cli.verb import verb
 
@@ -59,7 +59,7 @@ def shell_command(call: Call, place: str) -> int:
 @place_argument(device=True)
 @click.option("-w", "--write", metavar="FILE", help="Where to write pcap; - is stdout.  [default: stdout]")
 @click.option("-c", "--count", metavar="COUNT", type=click.IntRange(min=1), help="End after so many packets.")
-@click.option("--seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), help="End after so many seconds.")
+@click.option("--seconds", metavar="S", type=Seconds(), help="End after so many seconds.")
 def capture_command(call: Call, place: str, write: str | None, count: int | None, seconds: float | None) -> None:
     """Write the packets that pass a device, as pcap.
 

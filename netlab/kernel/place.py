@@ -20,6 +20,8 @@ from netlab.names import parse_mark
 from netlab.namespaces.syscalls import CLONE_NEWNET, setns
 
 _CONF = "net.ipv4.conf."
+#: Ids of namespaces are signed; a dump shows -1 as the largest of the unsigned.
+_LARGEST_ID = 0x7FFFFFFF
 
 
 class SettingRefused(OSError):
@@ -44,7 +46,6 @@ class Place:
         #: What was written to the settings of a namespace that this process has just made.
         self.written: dict[str, str] | None = None
         self._ipv4_conf: int | None = None
-        self._beyond: dict[int, tuple[str, str] | None] = {}
         #: Where settings are looked up: by one thread at a time.
         self.tree = tree
 
@@ -111,15 +112,16 @@ class Place:
     def mark_beyond(self, namespace_id: int) -> tuple[str, str] | None:
         """Give whose the namespace is that this one knows by an id, by the alias of its `lo`; None if not netlab's.
 
-        One question (IFLA_TARGET_NETNSID, since Linux 4.20), however many namespaces there are.
+        One question (IFLA_TARGET_NETNSID, since Linux 4.20), however many namespaces there are. A namespace that the
+        kernel is taking down has no id any more (NETNSA_NSID_NOT_ASSIGNED, -1), and is nobody's.
         """
-        if namespace_id not in self._beyond:
-            body = codec.link_body(1) + codec.attribute(codec.IFLA_TARGET_NETNSID, codec.I32.pack(namespace_id))
-            answer = self.socket.ask((codec.RTM_GETLINK, codec.NLM_F_REQUEST, body))
-            from netlab.kernel.decode import link
+        if namespace_id > _LARGEST_ID:
+            return None
+        body = codec.link_body(1) + codec.attribute(codec.IFLA_TARGET_NETNSID, codec.I32.pack(namespace_id))
+        answer = self.socket.ask((codec.RTM_GETLINK, codec.NLM_F_REQUEST, body))
+        from netlab.kernel.decode import link
 
-            self._beyond[namespace_id] = parse_mark(link(*answer).alias) if answer is not None else None
-        return self._beyond[namespace_id]
+        return parse_mark(link(*answer).alias) if answer is not None else None
 
     def open_setting(self, name: str, flags: int) -> int:
         """Open a setting's file; the calling thread must be inside. The commonest directory is looked up once."""

@@ -62,6 +62,8 @@ class _Node:
         place.indices = {link.name: link.index for link in self.links}
         #: Indices of the devices that are ours.
         self.ours = {link.index for link in self.links if own or owner(link) == scope.lab}
+        #: Whose the namespaces are that this one knows by an id: for one reading, as ids of the dead are given anew.
+        self.beyond: dict[int, tuple[str, str] | None] = {}
         #: On the real machine, those that a netlab that was killed left without a mark.
         self.half_made = {
             link.index for link in self.links if not own and is_half_made(link, scope.lab, scope.unmarked)
@@ -198,7 +200,9 @@ class Reader:
 
     def _beyond(self, node: _Node, namespace_id: int) -> _Node | None:
         """Find the node that another knows by a namespace id: its mark says which, but the real machine has none."""
-        mark = node.place.mark_beyond(namespace_id)
+        if namespace_id not in node.beyond:
+            node.beyond[namespace_id] = node.place.mark_beyond(namespace_id)
+        mark = node.beyond[namespace_id]
         if mark is not None and mark[0] == self._scope.lab:
             return self._nodes.get(mark[1])
         host = self._nodes[HOST]

@@ -96,7 +96,7 @@ def is_alive(sandbox: Sandbox) -> bool:
     return holder_of(sandbox) is not None
 
 
-def end_sandbox(sandbox: Sandbox, timeout: float = 10.0) -> None:
+def end_sandbox(sandbox: Sandbox, timeout: float = 20.0) -> None:
     """End a sandbox with everything that runs in it; one that is gone already is a success.
 
     Processes of other sessions that had entered its network namespace keep that alive: they are waited for, and where

@@ -11,7 +11,7 @@ import pytest
 from netlab.facts import Address, Bridge, DeviceSettings, End, Fact, Namespace, Port, Route, Settings, veth
 from netlab.plan import Action, Step, plan
 from tests.contract.doors import Kernel, both, both_on_a_machine
-from tests.strategies import edited, random_lab
+from tests.real_labs import real_lab
 
 A, B = Namespace("a"), Namespace("b")
 OFF = (("net.ipv4.ip_forward", "0"), ("net.ipv4.conf.all.promote_secondaries", "1"))
@@ -196,8 +196,8 @@ def test_changing_what_is_gone_is_refused(kernel: Kernel, fact: Fact) -> None:
 @both_on_a_machine
 def test_a_history_of_random_labs_ends_in_each_of_them(kernel: Kernel, seed: int) -> None:
     rng = Random(seed)
-    lab = random_lab(rng, machine=True)
+    lab = real_lab(rng, True)
     for _ in range(4):
         kernel.do(plan(lab, kernel.facts(lab)).steps)
         kernel.holds(lab.values())
-        lab = edited(lab, rng, machine=True)
+        lab = real_lab(rng, True, lab)

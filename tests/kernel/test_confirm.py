@@ -155,6 +155,7 @@ def test_it_survives_the_terminal() -> None:
 
 @pytest.mark.parametrize("sandbox", [False, True], ids=["machine", "sandbox"])
 @pytest.mark.parametrize("edit", [False, True], ids=["new", "edit"])
+@pytest.mark.slow
 def test_an_apply_that_is_killed_is_undone_at_once(sandbox: bool, edit: bool) -> None:
     def body() -> None:
         first, second = write("a.yml", FIRST), write("b.yml", SECOND)

@@ -22,7 +22,7 @@ from netlab.plan import Door, Scope
 from tests.kernel.killing import DEEDS, PATIENCE, kill_points, killed_at, machine, write
 from tests.kernel.made_up_machine import PROJECT, User, on_made_up_machine
 
-pytestmark = pytest.mark.kernel
+pytestmark = [pytest.mark.kernel, pytest.mark.slow]
 
 LAB = "cut"
 FIRST = """
@@ -63,15 +63,33 @@ def finish_and_look(before: object, path: str, sandbox: bool, mended: bool, deed
     assert after == before, deed
 
 
+def every(mended: bool) -> tuple[int, int]:
+    """Give the deeds to be killed at, as the first and the step: each is, and what finishes takes turns."""
+    return int(mended), 2
+
+
 @where
 @finish
 def test_an_apply(sandbox: bool, mended: bool) -> None:
     def body() -> None:
         path = write("first.yml", FIRST)
         before = machine()
-        for deed in kill_points(lambda: app.apply(path, sandbox=sandbox)):
+        for deed in kill_points(lambda: app.apply(path, sandbox=sandbox), *every(mended)):
             finish_and_look(before, path, sandbox, mended, deed)
         finish_and_look(before, path, sandbox, mended, -1)
+
+    on_made_up_machine(body, timeout=240)
+
+
+@where
+def test_an_apply_of_many_nodes(sandbox: bool) -> None:
+    def body() -> None:
+        # So many that children make the namespaces.
+        path = write("many.yml", FIRST + "  c{0..11}: br0\n")
+        before = machine()
+        for deed in kill_points(lambda: app.apply(path, sandbox=sandbox), 0, 7):
+            finish_and_look(before, path, sandbox, deed % 2 == 0, deed)
+        finish_and_look(before, path, sandbox, False, -1)
 
     on_made_up_machine(body, timeout=240)
 
@@ -87,9 +105,9 @@ def test_an_edit(sandbox: bool, mended: bool) -> None:
             app.apply(second, sandbox=sandbox)
 
         assert app.apply(first, sandbox=sandbox).outcome == "applied"
-        for deed in kill_points(edit):
+        for deed in kill_points(edit, *every(mended)):
             # Half of the time it is the earlier file that the lab is brought to.
-            finish_and_look(before, (first, second)[deed % 2], sandbox, mended, deed)
+            finish_and_look(before, (first, second)[deed // 2 % 2], sandbox, mended, deed)
             assert app.apply(first, sandbox=sandbox).outcome == "applied"
         finish_and_look(before, second, sandbox, mended, -1)
 
@@ -103,7 +121,7 @@ def test_a_destroy(sandbox: bool, mended: bool) -> None:
         path = write("first.yml", FIRST)
         before = machine()
         assert app.apply(path, sandbox=sandbox).outcome == "applied"
-        for deed in kill_points(lambda: app.destroy(LAB)):
+        for deed in kill_points(lambda: app.destroy(LAB), *every(mended)):
             finish_and_look(before, path, sandbox, mended, deed)
             assert app.apply(path, sandbox=sandbox).outcome == "applied"
         finish_and_look(before, path, sandbox, False, -1)
@@ -127,8 +145,8 @@ def test_an_undo(sandbox: bool, mended: bool) -> None:
             assert app.apply(second, sandbox=sandbox).outcome == "undone"
 
         assert app.apply(first, sandbox=sandbox).outcome == "applied"
-        for deed in kill_points(fail):
-            finish_and_look(before, (first, second)[deed % 2], sandbox, mended, deed)
+        for deed in kill_points(fail, *every(mended)):
+            finish_and_look(before, (first, second)[deed // 2 % 2], sandbox, mended, deed)
             assert app.apply(first, sandbox=sandbox).outcome == "applied"
         assert not app.plan(first).pending, "the last one was undone to its end"
         finish_and_look(before, second, sandbox, mended, -1)

@@ -6,20 +6,20 @@ What is there in the end is read by iproute2, too. A cut is a kill: the next doo
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 from random import Random
 
 import pytest
 
 from netlab.app.transaction import scope_of
-from netlab.facts import Bridge, Facts, Namespace
+from netlab.facts import Facts, Namespace
 from netlab.kernel.real import RealKernel
 from netlab.plan import plan
 from netlab.plan.takes import located
 from tests.kernel.made_up_machine import on_made_up_machine
 from tests.kernel.second_opinion import check
 from tests.kernel.stage import FILE, Stage, differences, machine_now
-from tests.strategies import DEVICES, edited, random_lab
+from tests.real_labs import real_lab
+from tests.strategies import DEVICES
 
 pytestmark = pytest.mark.kernel
 
@@ -55,18 +55,6 @@ class History:
         assert not left, [f"{c.action} {c.fact.label()}: {c.differences}" for c in left.changes]
 
 
-def draw(rng: Random, machine: bool, before: Facts | None = None) -> Facts:
-    """Draw a lab that a file could mean, or an edit of one.
-
-    A sandbox keeps its host, which ends only with it; `lo` of the machine itself has no address of a lab's; a file
-    always says whether a bridge speaks STP.
-    """
-    while True:
-        lab = random_lab(rng, machine) if before is None else edited(before, rng, machine)
-        if not any(key[:3] == ("address", "host", "lo") for key in lab) if machine else ("netns", "host") in lab:
-            return {k: replace(f, stp=bool(f.stp)) if isinstance(f, Bridge) else f for k, f in lab.items()}
-
-
 def intrude(lab: Facts, rng: Random) -> None:
     """Do what somebody else does in a node: make a device, take one down, delete one."""
     nodes = [fact.node for fact in lab.values() if isinstance(fact, Namespace) and fact.node != "host"]
@@ -83,12 +71,12 @@ def live(rng: Random, machine: bool) -> None:
     """Apply labs one after the other, most of them cut off; then the last one for good; then nothing."""
     FILE.parent.mkdir(exist_ok=True)
     before = machine_now()
-    history, lab = History(machine), draw(rng, machine)
+    history, lab = History(machine), real_lab(rng, machine)
     for _ in range(rng.randint(1, 4)):
         history.apply(lab, rng.randint(0, 40) if rng.random() < 0.7 else None)
         if rng.random() < 0.5:
             intrude(lab, rng)
-        lab = draw(rng, machine, lab if rng.random() < 0.7 else None)
+        lab = real_lab(rng, machine, lab if rng.random() < 0.7 else None)
     history.apply(lab)
     history.check_reached(lab)
     stage = Stage(sandbox=not machine)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,11 @@ def test_other_forms_of_a_plan(run: Run, stand: Stand) -> None:
     stand("plan", PLANNED)
     stand("plan_commands", ("ip netns add ns0", "ip link add br0 type bridge"))
     stand("plan_dot", "digraph {}\n")
+    shown = run("plan", "--commands", "x.yml").stdout
+    assert shown.endswith("ip netns add ns0\nip link add br0 type bridge\n")
+    # A sandbox's commands change the whole namespace that they are run in: the machine itself must refuse them.
+    assert subprocess.run(["sh", "-e"], input=shown, capture_output=True, text=True, check=False).returncode == 1
+    stand("plan", replace(PLANNED, sandboxed=False))
     assert run("plan", "--commands", "x.yml").stdout == "ip netns add ns0\nip link add br0 type bridge\n"
     assert run("plan", "--dot", "x.yml").stdout == "digraph {}\n"
     result = run("plan", "--dot", "--commands", "x.yml")

@@ -1,0 +1,32 @@
+"""Random labs that a file could mean, for the real kernel: what a fake takes, but no machine does, is not drawn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from netlab.facts import Bridge, Facts, Port
+from tests.strategies import edited, random_lab
+
+
+def real_lab(rng: Random, machine: bool, before: Facts | None = None) -> Facts:
+    """Draw a lab, or an edit of one.
+
+    A sandbox keeps its host, which ends only with it; `lo` of the machine itself has no address of a lab's.
+    """
+    while True:
+        lab = random_lab(rng, machine) if before is None else edited(before, rng, machine)
+        if not any(key[:3] == ("address", "host", "lo") for key in lab) if machine else ("netns", "host") in lab:
+            return _calmed(lab)
+
+
+def _calmed(lab: Facts) -> Facts:
+    """Have bridges say whether they speak STP, as those of a file do; those with ports do.
+
+    Frames that circle in a loop take the whole machine's time, and other tests' packets.
+    """
+    plugged = {("bridge", fact.node, fact.bridge) for fact in lab.values() if isinstance(fact, Port)}
+    return {
+        key: replace(fact, stp=bool(fact.stp) or key in plugged) if isinstance(fact, Bridge) else fact
+        for key, fact in lab.items()
+    }
