@@ -153,7 +153,7 @@ def carry_out(
     except (StepRefused, Disagreement, OSError, KeyboardInterrupt) as error:
         problems = _told(error, origin)
         if keep:
-            return Attempt("kept", wanted, problems)
+            return Attempt("kept", wanted, problems, _initial(wanted, doors))
         with _uninterrupted():
             outcome, more = _undo(before.facts, doors, scope)
         return Attempt(outcome, wanted, (*problems, *more))

@@ -53,11 +53,11 @@ class _OnLinkIndex:
                     yield index
 
 
-def step_graph(steps: Sequence[Step]) -> DiGraph:
+def step_graph(steps: Sequence[Step]) -> DiGraph[int]:
     """Turn steps into a graph: nodes are indices of steps, an edge a -> b says that a comes before b."""
     from networkx import DiGraph
 
-    graph: DiGraph = DiGraph()
+    graph: DiGraph[int] = DiGraph()
     graph.add_nodes_from(range(len(steps)))
     graph.add_edges_from(edges(steps))
     return graph

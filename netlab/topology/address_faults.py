@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from netlab import names
 from netlab.kinds.device import LEAST_IPV6_MTU
 from netlab.source import Path
 from netlab.topology.addressing import outside_of_bridge
@@ -22,7 +21,6 @@ def find_address_faults(draft: Draft, segments: Segments) -> None:
                 continue
             outside_of_bridge(draft, device, segments)
             _ipv6(draft, device)
-            _of_the_machine(draft, device)
             for ip, path in device.addresses:
                 holders.setdefault((ip.version, ip.value), []).append((device, path))
         _overlaps(draft, node)
@@ -31,25 +29,19 @@ def find_address_faults(draft: Draft, segments: Segments) -> None:
             _duplicate(draft, segments, held)
 
 
-def _of_the_machine(draft: Draft, device: Device) -> None:
-    """Refuse addresses on `lo` of the real machine: nothing there would tell them from the machine's own."""
-    if device.kind == "lo" and device.node == names.HOST and not draft.sandboxed:
-        for _, path in device.addresses:
-            what = "lo of the machine itself is not the lab's, and an address there bears no mark"
-            draft.tell("machine-lo", what, path, "apply with --sandbox, or give the address to a bridge of the lab")
-
-
 def _duplicate(draft: Draft, segments: Segments, held: list[tuple[Device, Path]]) -> None:
     """Two holders of one address: an error on one link or in one node, a warning elsewhere, nothing on `lo`."""
     first, first_path = held[0]
     for device, path in held[1:]:
         ip = next(ip for ip, at in device.addresses if at == path)
         same_link = segments.of(device) is segments.of(first)
+        if ip.is_link_local and not same_link:
+            continue
         what = f"the address {ip.host} stands twice: {first} has it at {draft.place(first_path)}, {device} here"
         unknown = device.kind == "veth" and device.peer is None and first.peer is None
         if device.node == first.node or same_link or unknown:
             draft.tell("duplicate-address", what, path, _free(device, ip, held))
-        elif "lo" not in (device.kind, first.kind) and not ip.is_link_local:
+        elif "lo" not in (device.kind, first.kind):
             draft.warn("duplicate-address", f"{what}; they are on different links", path)
 
 

@@ -67,7 +67,12 @@ def _subnets(draft: Draft, bridge: Device) -> None:
         if ip.version not in versions and not ip.is_single and not ip.is_link_local:
             if ip.network not in bridge.subnets:
                 bridge.subnets.append(ip.network)
-        elif given and ip.version in versions and not any(one.holds(ip.version, ip.value) for one in bridge.subnets):
+        elif (
+            given
+            and ip.version in versions
+            and not ip.is_link_local
+            and not any(one.holds(ip.version, ip.value) for one in bridge.subnets)
+        ):
             inside = next(one for one in bridge.subnets if one.version == ip.version)
             _tell_outside(draft, bridge, ip, inside, path, {one.value for one, _ in bridge.addresses})
 

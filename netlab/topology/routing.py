@@ -135,8 +135,11 @@ class _Router:
             fix = self._way_out(version) or "name the router's address, not the node's own"
             self.draft.tell("gateway-own", what, path, fix)
             return None
-        if version == 6 and value >> 118 == 0x3FA and device is not None:
-            return device
+        if version == 6 and value >> 118 == 0x3FA:
+            # A link-local gateway is on every link (RFC 4291, section 2.5.6): which one, only a node of one can tell.
+            ways = [one for one in self.node.devices.values() if one.kind != "lo"]
+            if device is not None or len(ways) == 1:
+                return device or ways[0]
         found = on_link(self.node, version, value, device)
         if found is None and self.node.doubtful:
             return None

@@ -110,7 +110,7 @@ def _asked(draft: Draft, node: NodeDraft) -> tuple[dict[str, str], dict[str, dic
                 near = nearest(device, list(node.devices))
                 fix = f"write {name.replace(f'.{device}.', f'.{near}.')}" if near else _devices(node)
                 draft.tell("unknown-device", f"{node.name} has no device {quote(device)}", at, fix, key=True)
-            elif device is not None and not (device == "lo" and node.name == names.HOST and not draft.sandboxed):
+            elif device is not None:
                 of_devices.setdefault(device, {})[name] = (value, at)
             elif name == "net.ipv4.ip_forward" and node.forwarding is not None and value != str(int(node.forwarding)):
                 what = f"{name} is {value} here, and forwarding is {str(node.forwarding).lower()}"
