@@ -12,7 +12,7 @@ from typing import Any, Literal
 from netlab.app.guard import start_guard
 from netlab.app.host_settings import HostSettings
 from netlab.app.interrupts import Interrupts
-from netlab.app.remembering import begin, last_confirmed, leave_as_before, remember
+from netlab.app.remembering import begin, last_confirmed, leave_as_before, note_initial, remember
 from netlab.app.results import Applied, Planned
 from netlab.app.transaction import Attempt, carry_out, obstructions, read
 from netlab.app.wanted import Wanted, parse_file, wanted_of, whole_scope
@@ -21,7 +21,7 @@ from netlab.errors import Busy, NetlabError, Obstructed, Problem, Span, Unavaila
 from netlab.names import HOST
 from netlab.namespaces.inside import run_inside
 from netlab.namespaces.sandbox import Sandbox, end_sandbox, make_sandbox
-from netlab.plan import Door, Plan
+from netlab.plan import Door, Plan, Reading
 from netlab.plan import plan as planned_of
 
 
@@ -151,6 +151,10 @@ def _carry_out(
     scope = whole_scope(world, wanted)
     settings = HostSettings(world.store, wanted.lab.name, wanted.want if wanted.machine else {})
 
+    def ready(made: Plan, before: Reading) -> None:
+        settings.join(made, before)
+        note_initial(world, wanted, made)
+
     def work() -> Attempt:
         with _doors(world, wanted) as doors:
             return carry_out(
@@ -159,7 +163,7 @@ def _carry_out(
                 scope,
                 origin=wanted.lab.origin,
                 keep=keep,
-                ready=settings.join,
+                ready=ready,
                 tell=tell,
                 window=interrupts.window,
             )

@@ -8,13 +8,14 @@ from typing import Any
 
 from netlab.app.guard import cancel
 from netlab.app.host_settings import HostSettings
-from netlab.app.traces import traces_in, traces_of
-from netlab.app.transaction import Attempt
-from netlab.app.wanted import Wanted
+from netlab.app.traces import asked_of, initial_in, traces_in, traces_of
+from netlab.app.transaction import Attempt, earlier, initial_of
+from netlab.app.wanted import Wanted, initial_before
 from netlab.app.world import World
 from netlab.facts import to_json
 from netlab.names import HOST
 from netlab.namespaces.sandbox import Sandbox
+from netlab.plan import Plan
 from netlab.store import Record
 
 
@@ -30,8 +31,18 @@ def begin(world: World, wanted: Wanted, sandbox: Sandbox | None, promise: Mappin
         "pid": os.getpid(),
         "traces": traces.to_json(),
         "confirm": promise,
+        "asked": [*(asked_of(facts) for facts in wanted.known[1:]), asked_of(wanted.want)],
+        "initial": initial_in(wanted.cut_short),
     }
     world.store.begin(wanted.lab.name, journal)
+
+
+def note_initial(world: World, wanted: Wanted, made: Plan) -> None:
+    """Write down, before the first step, what settings are that it changes: a kill must not make netlab forget."""
+    initial = initial_of(made, ())
+    journal = world.store.pending(wanted.lab.name) if initial else None
+    if journal is not None:
+        world.store.begin(wanted.lab.name, {**journal, "initial": earlier(initial_in(journal), initial)})
 
 
 def leave_as_before(world: World, wanted: Wanted) -> None:
@@ -55,10 +66,8 @@ def remember(
     """Save what was applied. Whoever waited for an earlier apply's confirmation need not any more."""
     before = wanted.found.record
     cancel(before)
-    initial: dict[str, Mapping[str, str]] = dict(before.initial) if before is not None and not wanted.found.gone else {}
-    for node, values in attempt.initial.items():
-        # What netlab itself wrote is not what to go back to.
-        initial[node] = {**values, **initial.get(node, {})}
+    # What netlab itself wrote is not what to go back to.
+    initial = earlier(initial_before(None if wanted.found.gone else before, wanted.cut_short), attempt.initial)
     # What the real machine's settings were before, the ledger knows: other labs may need them.
     nodes = set(wanted.lab.nodes) - ({HOST} if wanted.machine else set())
     record = Record(

@@ -149,11 +149,11 @@ def carry_out(
         with window():
             do(doors, wanted.steps, tell)
             _verify(want, doors, scope)
-        return Attempt("applied", wanted, initial=_initial(wanted, doors))
+        return Attempt("applied", wanted, initial=initial_of(wanted, doors))
     except (StepRefused, Disagreement, OSError, KeyboardInterrupt) as error:
         problems = _told(error, origin)
         if keep:
-            return Attempt("kept", wanted, problems, _initial(wanted, doors))
+            return Attempt("kept", wanted, problems, initial_of(wanted, doors))
         with _uninterrupted():
             outcome, more = _undo(before.facts, doors, scope)
         return Attempt(outcome, wanted, (*problems, *more))
@@ -217,8 +217,8 @@ def _uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _initial(done: Plan, doors: Sequence[Door]) -> dict[str, dict[str, str]]:
-    """Give what settings were before this plan first wrote them, by node."""
+def initial_of(done: Plan, doors: Sequence[Door]) -> dict[str, dict[str, str]]:
+    """Give what settings were before this plan first wrote them, by node; of new nodes, once a door has made them."""
     born: Mapping[str, str] = {}
     for door in doors:
         born = getattr(door, "born", born)
@@ -234,6 +234,15 @@ def _initial(done: Plan, doors: Sequence[Door]) -> dict[str, dict[str, str]]:
         custom = {name: value for name, value in values.items() if name not in BASELINE}
         if custom:
             found[fact.node] = custom
+    return found
+
+
+def earlier(*known: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Join values that settings had before netlab wrote them, by node; what is known first is the earliest."""
+    found: dict[str, dict[str, str]] = {}
+    for values in reversed(known):
+        for node, settings in values.items():
+            found[node] = {**found.get(node, {}), **settings}
     return found
 
 

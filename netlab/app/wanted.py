@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from netlab.app.targets import Found, look_up, read_text
-from netlab.app.traces import traces_in
-from netlab.app.transaction import scope_of, with_initial
+from netlab.app.traces import asked_in, initial_in, traces_in
+from netlab.app.transaction import earlier, scope_of, with_initial
 from netlab.app.world import World
 from netlab.errors import Obstructed, Problem, UsageError
 from netlab.facts import Bridge, Facts
 from netlab.plan import Scope
+from netlab.store import Record
 
 if TYPE_CHECKING:
     from netlab.topology.lab import Lab
@@ -35,6 +36,8 @@ class Wanted:
     want: Facts
     applied: Facts
     cut_short: Mapping[str, Any] | None
+    #: What was applied, and what killed applies were making.
+    known: tuple[Facts, ...]
 
     @property
     def machine(self) -> bool:
@@ -42,7 +45,7 @@ class Wanted:
 
     @property
     def programs(self) -> bool:
-        return any(fact.family == "program" for facts in (self.want, self.applied) for fact in facts.values())
+        return any(fact.family == "program" for facts in (self.want, *self.known) for fact in facts.values())
 
 
 def parse_file(path: str) -> tuple[str, Topology]:
@@ -65,10 +68,18 @@ def wanted_of(world: World, path: str, text: str, topology: Topology, sandbox: b
     held = record.allocated if record is not None else {}
     lab = resolve(topology, sandboxed=sandboxed, held=held)
     applied = {} if record is None or found.gone else record.applied()
-    want = with_initial(lab.facts, applied, record.initial if record is not None else {})
-    _require(lab, want)
     cut_short = world.store.pending(topology.name)
-    return Wanted(os.path.abspath(path), text, lab, found, sandboxed, want, applied, cut_short)
+    known = (applied, *asked_in(cut_short))
+    want = lab.facts
+    for facts in known:
+        want = with_initial(want, facts, initial_before(record, cut_short))
+    _require(lab, want)
+    return Wanted(os.path.abspath(path), text, lab, found, sandboxed, want, applied, cut_short, known)
+
+
+def initial_before(record: Record | None, cut_short: Mapping[str, Any] | None) -> dict[str, dict[str, str]]:
+    """Give what settings were before netlab first wrote them, by what the store remembers of them."""
+    return earlier(record.initial if record is not None else {}, initial_in(cut_short))
 
 
 def _sandboxed(world: World, topology: Topology, found: Found, asked: bool | None) -> bool:
@@ -121,7 +132,7 @@ def whole_scope(world: World, wanted: Wanted) -> Scope:
 
     Devices without a mark may be those that another netlab makes just now: then none is ours.
     """
-    scope = scope_of(wanted.lab.name, wanted.machine, wanted.want, wanted.applied)
+    scope = scope_of(wanted.lab.name, wanted.machine, wanted.want, *wanted.known)
     if not wanted.machine:
         return scope
     left = traces_in(wanted.cut_short)

@@ -6,7 +6,7 @@ marks is; everything else there is `foreign`: named, so that nothing of ours col
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from socket import AF_INET, AF_INET6
 from typing import Any
 
@@ -26,18 +26,15 @@ from netlab.facts import (
 )
 from netlab.facts.settings import BASELINE
 from netlab.kernel import codec, decode
-from netlab.kernel.decode import IPV4_DEVICE_SETTINGS, IPV6_DEVICE_SETTINGS, LinkRecord, RouteRecord, array_value
+from netlab.kernel.decode import LinkRecord, RouteRecord
 from netlab.kernel.marks import is_bare, is_half_made, owner
 from netlab.kernel.place import Place, born_setting, journey, read_settings, split_setting
 from netlab.kernel.places import Places
+from netlab.kernel.strays import FALLBACK, strays
 from netlab.names import HOST, parse_mark, registered_name
 from netlab.namespaces.nodes import namespace_path
 from netlab.plan.steps import Reading, Scope
 
-#: Fall-back devices that modules put into every namespace; nobody can delete them.
-_FALLBACK = frozenset(
-    {"tunl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "sit0", "ip6tnl0", "ip6gre0", "ip6gretap0"}
-)
 _OPERSTATES = ("unknown", "notpresent", "down", "lowerlayerdown", "testing", "dormant", "up")
 
 
@@ -147,7 +144,7 @@ class Reader:
         """Give settings of devices that are not their node's defaults, and those that are asked for; on a journey."""
         found: dict[str, dict[str, str]] = {}
         if node.own and settings is not None:
-            found = {device: dict(values) for device, values in _strays(node, settings)}
+            found = dict(strays(node.place, node.links, settings))
         asked = self._scope.device_settings.get(node.name, ())
         names = dict.fromkeys((*asked, *self._scope.former_device_settings.get(node.name, ())))
         if names:
@@ -165,7 +162,7 @@ class Reader:
     def _bridges(self) -> Iterator[Fact]:
         for node in self._nodes.values():
             for link in node.links:
-                if link.index not in node.ours or link.index == 1 or link.name in _FALLBACK:
+                if link.index not in node.ours or link.index == 1 or link.name in FALLBACK:
                     continue
                 if link.kind == "bridge":
                     yield _bridge(node.name, link)
@@ -293,67 +290,5 @@ def _port(node: str, link: LinkRecord, bridge: str) -> Port:
     )
 
 
-#: Settings of IPv4 whose defaults no node of ours has an opinion on: 0, unless the machine has it otherwise.
-_ASSUMED = frozenset({"proxy_arp", "accept_local", "route_localnet"})
-
-
 def _is_optional(name: str) -> bool:
     return name.startswith("net.bridge.")
-
-
-def _strays(node: _Node, settings: Settings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Give what of a node's devices is set otherwise than the node's defaults, which they were born with."""
-    values = dict(settings.values)
-    default4 = _expected(values, "net.ipv4", IPV4_DEVICE_SETTINGS)
-    default6 = _expected(values, "net.ipv6", IPV6_DEVICE_SETTINGS)
-    if default6.get("disable_ipv6") == 1:
-        default6 = {"disable_ipv6": 1}
-    usual: set[bytes] = set()
-    for link in node.links:
-        arrays = link.ipv4 + b"|" + link.ipv6
-        if link.name in _FALLBACK or (arrays in usual and link.index != 1):
-            continue
-        stray = [
-            *_stray(link, "net.ipv4", link.ipv4, default4, IPV4_DEVICE_SETTINGS),
-            *_stray(link, "net.ipv6", link.ipv6, default6, IPV6_DEVICE_SETTINGS),
-        ]
-        stray = [(name, value) for name, value in stray if not _is_born_so(node.place, values, name, value)]
-        if stray:
-            yield link.name, stray
-        elif link.index != 1:
-            usual.add(arrays)
-
-
-def _expected(values: dict[str, str], family: str, names: Iterable[str]) -> dict[str, int]:
-    found = {}
-    for name in names:
-        text = values.get(f"{family}.conf.default.{name}")
-        if name == "forwarding" and text is None:
-            text = values.get("net.ipv4.ip_forward" if family == "net.ipv4" else f"{family}.conf.all.forwarding")
-        if name == "disable_ipv6":
-            text = values.get(f"{family}.conf.all.{name}", text)
-        if text is not None and text.lstrip("-").isdigit():
-            found[name] = int(text)
-        elif name in _ASSUMED and family == "net.ipv4":
-            found[name] = 0
-    return found
-
-
-def _is_born_so(place: Place, values: dict[str, str], name: str, value: str) -> bool:
-    """Tell whether a default that was only assumed is another here; the calling thread is on a journey."""
-    table, _, leaf = split_setting(name)
-    if leaf not in _ASSUMED or f"{table}.default.{leaf}" in values:
-        return False
-    place.visit()
-    return born_setting(place, name) == value
-
-
-def _stray(
-    link: LinkRecord, family: str, array: bytes, expected: dict[str, int], positions: dict[str, int]
-) -> Iterator[tuple[str, str]]:
-    for name, usual in expected.items():
-        if link.index == 1 and name in ("accept_ra", "forwarding"):
-            continue  # `lo` is older than the defaults, and neither means anything there
-        now = array_value(array, positions[name])
-        if now is not None and now != usual:
-            yield f"{family}.conf.{link.name}.{name}", str(now)

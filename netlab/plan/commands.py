@@ -272,7 +272,7 @@ class _Writer:
         what = shlex.quote(f"NETLAB_COMMAND={fact.command}")
         if step.action is Action.DELETE:
             found = f"grep -lzxF {whose} /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3"
-            same = f'grep -qzxF {what} "/proc/$pid/environ"'
+            same = f'grep -qszxF {what} "/proc/$pid/environ"'
             yield f'for pid in $({found}); do {same} && kill "$pid" || true; done'
             return
         run = self._within(

@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 from netlab import app
+from tests.kernel.forms import FORMS
 from tests.kernel.made_up_machine import PROJECT
 from tests.kernel.second_opinion import check
 from tests.kernel.stage import Stage, made_up, told
-from tests.kernel.test_apply import BRIDGES, ROUTES, SETTINGS, SINGLES
-from tests.kernel.test_edits import BASE, EDITS, IPV6, Edit
+from tests.kernel.test_edits import BASE, EDITS, Edit
+from tests.kernel.test_edits_ipv6 import IPV6
 
 pytestmark = pytest.mark.kernel
 
 FILES = sorted((PROJECT / "topologies").rglob("*.yml"))
-TEXTS = [ROUTES, SINGLES, BRIDGES, SETTINGS, BASE, IPV6]
+TEXTS = [*FORMS, BASE, IPV6]
 
 
 #: Edits whose commands do less than apply: a namespace goes in the kernel's own time, and devices do not follow when a

@@ -20,7 +20,7 @@ import pytest
 from netlab import app
 from netlab.errors import NetlabError, Unavailable, UsageError
 from netlab.namespaces.processes import reap
-from netlab.namespaces.syscalls import mount, own_proc_files
+from netlab.namespaces.syscalls import MS_BIND, MS_REC, mount, own_proc_files
 from tests.kernel.killing import PATIENCE, machine, write
 from tests.kernel.made_up_machine import (
     NOBODY,
@@ -133,7 +133,15 @@ def in_a_private_tmp(body: Callable[[], None], user: User = "user") -> None:
     """Call a function on a made-up machine whose /tmp is its own, as everybody's /tmp is."""
 
     def first() -> None:
+        # The checkout itself, or its Python, may lie in /tmp.
+        paths = [path for path in (sys.base_prefix, sys.prefix, str(PROJECT)) if path.startswith("/tmp/")]
+        held = {path: os.open(path, os.O_PATH) for path in paths}
         mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777")
+        for path, fd in held.items():
+            if not Path(path).exists():
+                Path(path).mkdir(parents=True)
+                mount(f"/proc/self/fd/{fd}", path, "none", MS_BIND | MS_REC)
+            os.close(fd)
         if user == "user":
             open_to_everybody()
             become(NOBODY)

@@ -37,7 +37,7 @@ def own_promise(previous: Record | None = None) -> dict[str, object]:
 
 def wanted(record: Record | None) -> Wanted:
     lab = read(TEXT.encode(), "/third.yml", sandboxed=False)
-    return Wanted("/third.yml", TEXT, lab, Found("demo", record, None), False, lab.facts, {}, None)
+    return Wanted("/third.yml", TEXT, lab, Found("demo", record, None), False, lab.facts, {}, None, ())
 
 
 def no_doors(lab: str, machine: bool, logs: Path, programs: bool) -> tuple[Door, ...]:
