@@ -3,7 +3,6 @@
     NetlabError            exit code 1
     ├── UsageError         the command line is wrong                      (2)
     ├── FileError          the file is wrong: a list of Problems          (2)
-    ├── Refused            the machine refused a step: errno, meaning, fix (1)
     ├── Obstructed         something that is not ours stands in the way   (1)
     ├── Busy               another process holds the lab's lock           (1)
     ├── Unavailable        the machine lacks what is asked for            (1)
@@ -15,7 +14,6 @@ This module imports nothing of netlab.
 
 from __future__ import annotations
 
-import errno as errno_module
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -129,16 +127,3 @@ class Unavailable(NetlabError):
 
 class Disagreement(NetlabError):
     """The machine, read back, is not what was asked for."""
-
-
-class Refused(NetlabError):
-    """The machine refused a step: the errno, what it means here, and what to type."""
-
-    def __init__(self, step: str, number: int, meaning: str, fix: str | None = None, span: Span | None = None) -> None:
-        self.step, self.number, self.meaning, self.fix, self.span = step, number, meaning, fix, span
-        name = errno_module.errorcode.get(number, str(number))
-        super().__init__(f"{f'{span}: ' if span else ''}{step}: {name}: {meaning}" + (f"\n  fix: {fix}" if fix else ""))
-
-    def problems(self) -> tuple[Problem, ...]:
-        name = errno_module.errorcode.get(self.number, str(self.number))
-        return (Problem(code=name.lower(), what=f"{self.step}: {name}: {self.meaning}", span=self.span, fix=self.fix),)

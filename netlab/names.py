@@ -19,6 +19,8 @@ LONGEST_DEVICE = 15
 
 #: The node that plays the machine itself.
 HOST = "host"
+#: The interface group that netlab's devices on a real machine are born in: the kernel takes it at creation.
+GROUP = 28268
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 

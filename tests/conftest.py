@@ -1,6 +1,12 @@
 """Options and fixtures that all tests share."""
 
+import signal
+
 import pytest
+
+# A shell's background jobs are told to ignore Ctrl-C, and their children with them: tests of Ctrl-C need the default.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,7 +15,7 @@ from netlab.app.interrupts import Interrupts
 from netlab.app.remembering import begin, last_confirmed, leave_as_before, note_initial, remember
 from netlab.app.results import Applied, Planned
 from netlab.app.transaction import Attempt, carry_out, obstructions, read
-from netlab.app.wanted import Wanted, parse_file, wanted_of, whole_scope
+from netlab.app.wanted import Wanted, parse_file, wanted_of
 from netlab.app.world import World
 from netlab.errors import Busy, NetlabError, Obstructed, Problem, Span, Unavailable
 from netlab.names import HOST
@@ -27,7 +27,7 @@ from netlab.plan import plan as planned_of
 
 @contextlib.contextmanager
 def _doors(world: World, wanted: Wanted) -> Iterator[tuple[Door, ...]]:
-    doors = world.doors(wanted.lab.name, wanted.machine, world.logs / wanted.lab.name, wanted.programs)
+    doors = wanted.past.doors(world, wanted.machine, wanted.want)
     try:
         yield doors
     finally:
@@ -51,7 +51,7 @@ def plan(path: str, *, sandbox: bool | None = None, world: World | None = None) 
 
 def _look(world: World, wanted: Wanted) -> Plan:
     with _doors(world, wanted) as doors:
-        have = read(doors, whole_scope(world, wanted))
+        have = read(doors, wanted.past.scope(world, wanted.machine, wanted.want))
     made = planned_of(wanted.want, have.facts)
     problems = obstructions(made.steps, have.foreign, wanted.lab.origin)
     if wanted.machine:
@@ -148,7 +148,7 @@ def _carry_out(
     tell: Callable[[str], None] | None,
 ) -> tuple[Attempt, Sandbox | None]:
     """Do it inside the lab's sandbox, made for the purpose if need be, or right here."""
-    scope = whole_scope(world, wanted)
+    scope = wanted.past.scope(world, wanted.machine, wanted.want)
     settings = HostSettings(world.store, wanted.lab.name, wanted.want if wanted.machine else {})
 
     def ready(made: Plan, before: Reading) -> None:

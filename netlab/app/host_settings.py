@@ -31,8 +31,20 @@ class HostSettings:
         if not self._wanted or (not made and self._has_joined()):
             return
         found = before.facts.get(("settings", HOST))
-        now = dict(found.values) if isinstance(found, Settings) else {}
-        self._store.ledger.join(self._lab, {name: (now.get(name, ""), value) for name, value in self._wanted.items()})
+        seen = dict(found.values) if isinstance(found, Settings) else {}
+        with self._store.ledger.held():
+            now = self._join()
+            # The last lab that needed it may have left since the plan was made, which then has no step for it.
+            for name, value in self._wanted.items():
+                if seen.get(name) == value != now.get(name):
+                    write_setting(name, value)
+
+    def _join(self) -> dict[str, str]:
+        """Join the ledger; give the values as they are now."""
+        with self._store.ledger.held():
+            now = read_host_settings(self._wanted)
+            self._store.ledger.join(self._lab, {n: (now.get(n, ""), value) for n, value in self._wanted.items()})
+        return now
 
     def _has_joined(self) -> bool:
         entries = self._store.ledger.entries()
@@ -44,8 +56,7 @@ class HostSettings:
     def rejoin(self) -> None:
         """Have the ledger say again what the lab wants, after an attempt to want something else was undone."""
         if self._wanted and not self._has_joined():
-            now = read_host_settings(self._wanted)
-            self._store.ledger.join(self._lab, {n: (now.get(n, ""), value) for n, value in self._wanted.items()})
+            self._join()
 
     def leave_others(self) -> tuple[str, ...]:
         """Give up the settings that the lab no longer asks for, and restore those that nobody else needs."""
@@ -65,17 +76,19 @@ def settle(store: Store, lab: str, names: set[str] | None = None) -> tuple[str, 
     if not any(lab in entry.labs or not entry.labs for entry in entries.values()):
         store.ledger.sweep()
         return ()
-    outcomes = store.ledger.leave(lab, read_host_settings(entries), names=names, relied_on=_relied_on())
     notes = []
-    for outcome in outcomes:
-        if isinstance(outcome, Restore):
-            try:
-                write_setting(outcome.name, outcome.value)
-            except OSError as error:
-                notes.append(f"{outcome.name} could not be set back to {outcome.value!r}: {error.strerror}")
-        elif isinstance(outcome, Kept):
-            notes.append(f"{outcome.name} stays {outcome.value}: {outcome.reason}")
-    store.ledger.settle([outcome.name for outcome in outcomes if isinstance(outcome, Restore)])
+    with store.ledger.held():
+        now = read_host_settings(store.ledger.entries())
+        outcomes = store.ledger.leave(lab, now, names=names, relied_on=_relied_on())
+        for outcome in outcomes:
+            if isinstance(outcome, Restore):
+                try:
+                    write_setting(outcome.name, outcome.value)
+                except OSError as error:
+                    notes.append(f"{outcome.name} could not be set back to {outcome.value!r}: {error.strerror}")
+            elif isinstance(outcome, Kept):
+                notes.append(f"{outcome.name} stays {outcome.value}: {outcome.reason}")
+        store.ledger.settle([outcome.name for outcome in outcomes if isinstance(outcome, Restore)])
     return tuple(notes)
 
 

@@ -81,7 +81,7 @@ def _status(world: World, lab: str, on_machine: Mapping[str, int], whole: bool) 
         count = sum(1 for value in record.facts if value.get("fact") == "netns" and value.get("node") != HOST)
     if whole and state != "gone" and not found.gone:
         applied = record.applied() if record is not None else {}
-        nodes = _node_states(reading_of(world, found, applied, observe=True))
+        nodes = _node_states(reading_of(world, found, applied, observe=True), applied)
         count = sum(1 for node in nodes if node.name != HOST)
     until = record.confirm["until"] if record is not None and record.confirm is not None else None
     guard = guard_of(record)
@@ -104,10 +104,11 @@ def _leaves_marks(record: Record) -> bool:
     return any(value.get("fact") in ("netns", "bridge", "veth") for value in record.facts)
 
 
-def _node_states(reading: Reading) -> tuple[NodeState, ...]:
+def _node_states(reading: Reading, applied: Facts) -> tuple[NodeState, ...]:
     addresses: dict[tuple[str, str], list[str]] = {}
     gateways: dict[str, list[str]] = {}
     programs: dict[str, list[str]] = {}
+    ended: dict[str, list[str]] = {}
     devices: dict[str, list[DeviceState]] = {}
     nodes = dict.fromkeys(fact.key[1] for fact in reading.facts.values() if fact.family == "netns")
     for fact in reading.facts.values():
@@ -117,13 +118,22 @@ def _node_states(reading: Reading) -> tuple[NodeState, ...]:
             gateways.setdefault(fact.node, []).append(fact.via)
         elif isinstance(fact, Program):
             programs.setdefault(fact.node, []).append(fact.command)
+    for key, fact in applied.items():
+        if isinstance(fact, Program) and key not in reading.facts:
+            ended.setdefault(fact.node, []).append(fact.command)
     for resource, seen in reading.observed.items():
         if resource[0] == "device" and resource[2] != "lo":
             node, name = resource[1], resource[2]
             held = tuple(addresses.get((node, name), ()))
             devices.setdefault(node, []).append(DeviceState(name, held, bool(seen["up"]), bool(seen["carrier"])))
     return tuple(
-        NodeState(n, tuple(devices.get(n, ())), tuple(gateways.get(n, ())), tuple(programs.get(n, ())))
+        NodeState(
+            name=n,
+            devices=tuple(devices.get(n, ())),
+            gateways=tuple(gateways.get(n, ())),
+            programs=tuple(programs.get(n, ())),
+            ended=tuple(ended.get(n, ())),
+        )
         for n in dict.fromkeys((*nodes, *devices))
     )
 

@@ -10,7 +10,7 @@ from netlab.app.guard import cancel
 from netlab.app.host_settings import HostSettings
 from netlab.app.traces import asked_of, initial_in, traces_in, traces_of
 from netlab.app.transaction import Attempt, earlier, initial_of
-from netlab.app.wanted import Wanted, initial_before
+from netlab.app.wanted import Wanted
 from netlab.app.world import World
 from netlab.facts import to_json
 from netlab.names import HOST
@@ -21,7 +21,7 @@ from netlab.store import Record
 
 def begin(world: World, wanted: Wanted, sandbox: Sandbox | None, promise: Mapping[str, Any] | None) -> None:
     """Say that an apply is under way, with what destroy, the next apply or a guard needs to finish it."""
-    traces = traces_in(wanted.cut_short)
+    traces = traces_in(wanted.past.cut_short)
     if wanted.machine:
         traces |= traces_of(wanted.want)
     journal = {
@@ -31,8 +31,8 @@ def begin(world: World, wanted: Wanted, sandbox: Sandbox | None, promise: Mappin
         "pid": os.getpid(),
         "traces": traces.to_json(),
         "confirm": promise,
-        "asked": [*(asked_of(facts) for facts in wanted.known[1:]), asked_of(wanted.want)],
-        "initial": initial_in(wanted.cut_short),
+        "asked": [*(asked_of(facts) for facts in wanted.past.known[1:]), asked_of(wanted.want)],
+        "initial": initial_in(wanted.past.cut_short),
     }
     world.store.begin(wanted.lab.name, journal)
 
@@ -49,11 +49,11 @@ def leave_as_before(world: World, wanted: Wanted) -> None:
     """Nothing came of it: leave no trace of having wanted to. What an earlier apply left undone is still to be done."""
     name = wanted.lab.name
     if wanted.machine:
-        settings = HostSettings(world.store, name, wanted.applied)
+        settings = HostSettings(world.store, name, wanted.past.applied)
         settings.leave_others()
         settings.rejoin()
-    if wanted.cut_short is not None:
-        world.store.begin(name, wanted.cut_short)
+    if wanted.past.cut_short is not None:
+        world.store.begin(name, wanted.past.cut_short)
     elif wanted.found.record is None and wanted.found.sandbox is None:
         world.forget(name)
     else:
@@ -67,7 +67,7 @@ def remember(
     before = wanted.found.record
     cancel(before)
     # What netlab itself wrote is not what to go back to.
-    initial = earlier(initial_before(None if wanted.found.gone else before, wanted.cut_short), attempt.initial)
+    initial = earlier(wanted.past.initial, attempt.initial)
     # What the real machine's settings were before, the ledger knows: other labs may need them.
     nodes = set(wanted.lab.nodes) - ({HOST} if wanted.machine else set())
     record = Record(

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from netlab.app.host_settings import HostSettings
+from netlab.app.past import Past
 from netlab.app.targets import look_up
-from netlab.app.transaction import Attempt, carry_out, scope_of, with_initial
+from netlab.app.transaction import Attempt, carry_out
 from netlab.app.world import World
 from netlab.errors import Disagreement
 from netlab.plan import Plan, Reading
@@ -18,18 +19,16 @@ def restore(world: World, lab: str, previous: Mapping[str, Any]) -> None:
     """Bring a lab, locked, back to `previous`; raises Disagreement, with what is left to do, where that fails."""
     before = from_json(dict(previous))
     found = look_up(world, lab)
-    applied = found.record.applied() if found.record is not None else {}
-    initial = found.record.initial if found.record is not None else {}
-    want = with_initial(before.applied(), applied, initial)
+    past = Past.of(world, found)
+    want = past.complete(before.applied())
     settings = HostSettings(world.store, lab, want if found.machine else {})
-    scope = scope_of(lab, found.machine, want, applied)
+    scope = past.scope(world, found.machine, want)
 
     def ready(made: Plan, reading: Reading) -> None:
         settings.join(made, reading)
 
     def work() -> Attempt:
-        programs = any(fact.family == "program" for fact in (*want.values(), *applied.values()))
-        doors = world.doors(lab, found.machine, world.logs / lab, programs)
+        doors = past.doors(world, found.machine, want)
         try:
             return carry_out(want, doors, scope, origin={}, ready=ready)
         finally:

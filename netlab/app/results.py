@@ -120,12 +120,13 @@ class DeviceState:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A node as it is now: its devices, its default gateways, and the programs that run in it."""
+    """A node as it is now: its devices, its default gateways, the programs that run in it and those that have ended."""
 
     name: str
     devices: tuple[DeviceState, ...]
     gateways: tuple[str, ...]
     programs: tuple[str, ...]
+    ended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def carry_out(
     try:
         with window():
             do(doors, wanted.steps, tell)
-            _verify(want, doors, scope)
+            _verify(want, doors, scope, origin)
         return Attempt("applied", wanted, initial=initial_of(wanted, doors))
     except (StepRefused, Disagreement, OSError, KeyboardInterrupt) as error:
         problems = _told(error, origin)
@@ -159,10 +159,34 @@ def carry_out(
         return Attempt(outcome, wanted, (*problems, *more))
 
 
-def _verify(want: Facts, doors: Sequence[Door], scope: Scope) -> None:
-    left = plan(want, read(doors, scope).facts)
+class _Unlike(Disagreement):
+    """What was read back is not what was asked for, in problems."""
+
+    def __init__(self, found: Sequence[Problem]) -> None:
+        self._found = tuple(found)
+        super().__init__("; ".join(problem.what for problem in found))
+
+    def problems(self) -> tuple[Problem, ...]:
+        return self._found
+
+
+def _verify(want: Facts, doors: Sequence[Door], scope: Scope, origin: Mapping[Key, Span]) -> None:
+    found = read(doors, scope)
+    left = plan(want, found.facts)
+    ended = [change for change in left.changes if "said" in found.observed.get(change.fact.key, {})]
+    if ended:
+        raise _Unlike([_ended(change.fact, found.observed[change.fact.key], origin) for change in ended])
     if left:
-        raise Disagreement(f"read back, the machine is not as asked: {_differences(left)}")
+        what = f"read back, the machine is not as asked: {_differences(left)}"
+        fix = "something else changes this network, or the kernel lacks a feature: see netlab doctor"
+        raise _Unlike([Problem("disagreement", what, fix=fix)])
+
+
+def _ended(program: Fact, seen: Mapping[str, Any], origin: Mapping[Key, Span]) -> Problem:
+    """Say that a program does not run, with the end of what it wrote."""
+    said = "".join(f"\n    {line}" for line in seen["said"])
+    what = f"{program.label()} has ended at once{', and said:' if said else ''}{said}"
+    return Problem("ended", what, origin.get(program.key), "a program of a node has to stay in the foreground")
 
 
 def _differences(left: Plan) -> str:
@@ -196,8 +220,7 @@ def _told(error: BaseException, origin: Mapping[Key, Span]) -> tuple[Problem, ..
         what = f"could not {describe(error.step)}: {meaning}"
         return (Problem("refused", what, origin.get(error.step.fact.key), fix),)
     if isinstance(error, Disagreement):
-        fix = "something else changes this network, or the kernel lacks a feature: see netlab doctor"
-        return (Problem("disagreement", str(error), fix=fix),)
+        return error.problems()
     if isinstance(error, KeyboardInterrupt):
         return (Problem("interrupted", "interrupted"),)
     return (Problem("refused", str(error)),)

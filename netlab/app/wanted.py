@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from netlab.app.past import Past
 from netlab.app.targets import Found, look_up, read_text
-from netlab.app.traces import asked_in, initial_in, traces_in
-from netlab.app.transaction import earlier, scope_of, with_initial
 from netlab.app.world import World
 from netlab.errors import Obstructed, Problem, UsageError
 from netlab.facts import Bridge, Facts
-from netlab.plan import Scope
-from netlab.store import Record
 
 if TYPE_CHECKING:
     from netlab.topology.lab import Lab
@@ -23,29 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A file as asked for: its place and text, the lab it means, what is up under its name.
-
-    `cut_short` is the journal of an apply or destroy that was killed.
-    """
+    """A file as asked for: its place and text, the lab it means, what is up under its name."""
 
     path: str
     text: str
     lab: Lab
-    found: Found
+    past: Past
     sandboxed: bool
     want: Facts
-    applied: Facts
-    cut_short: Mapping[str, Any] | None
-    #: What was applied, and what killed applies were making.
-    known: tuple[Facts, ...]
 
     @property
     def machine(self) -> bool:
         return not self.sandboxed
 
     @property
-    def programs(self) -> bool:
-        return any(fact.family == "program" for facts in (self.want, *self.known) for fact in facts.values())
+    def found(self) -> Found:
+        return self.past.found
 
 
 def parse_file(path: str) -> tuple[str, Topology]:
@@ -67,19 +56,10 @@ def wanted_of(world: World, path: str, text: str, topology: Topology, sandbox: b
     sandboxed = _sandboxed(world, topology, found, sandbox)
     held = record.allocated if record is not None else {}
     lab = resolve(topology, sandboxed=sandboxed, held=held)
-    applied = {} if record is None or found.gone else record.applied()
-    cut_short = world.store.pending(topology.name)
-    known = (applied, *asked_in(cut_short))
-    want = lab.facts
-    for facts in known:
-        want = with_initial(want, facts, initial_before(record, cut_short))
+    past = Past.of(world, found)
+    want = past.complete(lab.facts)
     _require(lab, want)
-    return Wanted(os.path.abspath(path), text, lab, found, sandboxed, want, applied, cut_short, known)
-
-
-def initial_before(record: Record | None, cut_short: Mapping[str, Any] | None) -> dict[str, dict[str, str]]:
-    """Give what settings were before netlab first wrote them, by what the store remembers of them."""
-    return earlier(record.initial if record is not None else {}, initial_in(cut_short))
+    return Wanted(os.path.abspath(path), text, lab, past, sandboxed, want)
 
 
 def _sandboxed(world: World, topology: Topology, found: Found, asked: bool | None) -> bool:
@@ -125,16 +105,3 @@ def _require(lab: Lab, want: Facts) -> None:
         what = "this kernel's bridges have no VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)"
         fix = "leave vlan_filtering out, or use a kernel that has it; netlab doctor tells"
         raise Obstructed([Problem("unavailable", what, lab.origin.get(fact.key), fix) for fact in asking])
-
-
-def whole_scope(world: World, wanted: Wanted) -> Scope:
-    """Give what to read before an apply: what is wanted, what was applied, and what a killed apply was making.
-
-    Devices without a mark may be those that another netlab makes just now: then none is ours.
-    """
-    scope = scope_of(wanted.lab.name, wanted.machine, wanted.want, *wanted.known)
-    if not wanted.machine:
-        return scope
-    left = traces_in(wanted.cut_short)
-    unmarked = frozenset() if world.store.others_busy(wanted.lab.name) else scope.unmarked | left.devices
-    return replace(scope, routes=scope.routes | left.routes, unmarked=unmarked)

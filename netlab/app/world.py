@@ -10,6 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from netlab.errors import UsageError
+from netlab.names import parse_mark
+from netlab.namespaces.loopback import loopback_alias
 from netlab.namespaces.rights import may_change_network
 from netlab.plan.steps import Door
 from netlab.store import Store
@@ -27,6 +30,15 @@ def real_doors(lab: str, machine: bool, logs: Path, programs: bool) -> tuple[Doo
     from netlab.runtime import ProgramDoor
 
     return RealKernel(lab, machine), ProgramDoor(lab, machine, logs)
+
+
+def _refuse_a_node() -> None:
+    inside = None
+    with contextlib.suppress(OSError):  # where nobody may ask the kernel, nobody has made a node either
+        inside = parse_mark(loopback_alias())
+    if inside is not None:
+        lab, node = inside
+        raise UsageError(f"this is node {node!r} of lab {lab!r}, not a machine\n  fix: run netlab outside")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,11 @@ class World:
 
     @classmethod
     def here(cls) -> World:
-        """Give the world of this process; raises Unavailable where its store is not safe to use."""
+        """Give the world of this process; raises Unavailable where its store is not safe to use.
+
+        Raises UsageError inside a node of a lab: that is no machine, and what would be made there is its lab's drift.
+        """
+        _refuse_a_node()
         root = Store.locate()
         machine = Store.machine_here()
         return cls(Store(root, machine), root / str(machine) / ".files", os.geteuid() == 0 and may_change_network())

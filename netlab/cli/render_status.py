@@ -43,6 +43,7 @@ def lab_text(lab: LabStatus, now: float, *, rich: bool) -> str:
     if rows:
         lines += ["", table(("NODE", "DEVICE", "ADDRESSES", "LINK", "GATEWAY"), rows, rich=rich)]
     programs = [f"  {node.name}: {command}" for node in nodes for command in node.programs]
+    programs += [style(f"  {node.name}: {c}  (has ended)", fg="red") for node in nodes for c in node.ended]
     if programs:
         lines += ["", style("programs", bold=True), *programs]
     return "\n".join(lines)

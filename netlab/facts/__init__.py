@@ -11,7 +11,7 @@ from typing import Any
 from netlab.facts.fact import Difference, Fact, Facts, Key, Need, OnLink, Resource, compare, facts_of
 from netlab.facts.links import Bridge, End, Namespace, Port, Stray, Veth, veth
 from netlab.facts.programs import Program
-from netlab.facts.routing import MAIN_TABLE, PROTOCOL, Address, Route, is_ipv6, network_of
+from netlab.facts.routing import MAIN_TABLE, PROTOCOL, Address, Route, network_of
 from netlab.facts.settings import DeviceSettings, Settings
 
 FAMILIES: dict[str, type[Fact]] = {
@@ -47,7 +47,6 @@ __all__ = [
     "compare",
     "facts_of",
     "from_json",
-    "is_ipv6",
     "network_of",
     "to_json",
     "veth",

@@ -90,6 +90,12 @@ class Bridge(Fact):
         return f"bridge {self.node}:{self.name}"
 
 
+#: What a bridge's new port is switched to (net/bridge/br_if.c, new_nbp), and all that may be said of one.
+PORT_SWITCHES: Mapping[str, bool] = MappingProxyType(
+    {"hairpin": False, "isolated": False, "learning": True, "flood": True}
+)
+PORT_DEFAULTS: Mapping[str, bool | None] = MappingProxyType({**PORT_SWITCHES, "cost": None, "priority": None})
+
 #: What the kernel gives to a new bridge of which nothing else is said (net/bridge/br_device.c, br_dev_setup).
 BRIDGE_DEFAULTS: Mapping[str, int | bool] = MappingProxyType(
     {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address, ip_interface
+from ipaddress import ip_interface
 from typing import ClassVar
 
 from netlab.facts.fact import Difference, Fact, Key, Need, OnLink, Resource, compare
@@ -122,13 +122,3 @@ class Route(Fact):
         way = f" via {self.via}" if self.via else f" dev {self.device}" if self.device else f" {self.kind}"
         table = f" table {self.table}" if self.table != MAIN_TABLE else ""
         return f"route {self.to}{way}{table} in {self.node}"
-
-
-def is_ipv6(address: str) -> bool:
-    """Tell whether an address, with or without a prefix length, is of IPv6."""
-    return ":" in address
-
-
-def canonical_address(text: str) -> str:
-    """Give an address `A` in its normal form; raise ValueError where it is none."""
-    return str(ip_address(text))

@@ -18,7 +18,7 @@ NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE = 0x100, 0x200, 0x400
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
-RTM_NEWNSID, RTM_GETNSID = 88, 90
+RTM_GETNSID = 90
 
 IFF_UP, IFF_LOWER_UP = 0x1, 0x10000
 
@@ -149,10 +149,10 @@ def link_body(index: int = 0, up: bool | None = None) -> bytes:
     return LINK.pack(AF_UNSPEC, 0, index, IFF_UP if up else 0, 0 if up is None else IFF_UP)
 
 
-def link_dump(skip_statistics: bool = True) -> Message:
-    """Give the request for all links of a namespace."""
-    mask = RTEXT_FILTER_SKIP_STATS if skip_statistics else 0
-    return RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, link_body() + attribute_u32(IFLA_EXT_MASK, mask)
+def link_dump() -> Message:
+    """Give the request for all links of a namespace, without their counters."""
+    mask = attribute_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
+    return RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, link_body() + mask
 
 
 def address_dump() -> Message:

@@ -11,7 +11,7 @@ from dataclasses import fields
 from ipaddress import ip_interface, ip_network
 
 from netlab.facts import PROTOCOL, Address, Bridge, End, Port, Route, Veth
-from netlab.facts.links import BRIDGE_DEFAULTS
+from netlab.facts.links import BRIDGE_DEFAULTS, PORT_DEFAULTS
 from netlab.kernel.codec import (
     ADDRESS,
     I32,
@@ -71,9 +71,7 @@ from netlab.kernel.codec import (
     pack_ip,
     pack_mac,
 )
-
-#: The interface group that every device of netlab's is born with on the real machine.
-GROUP = 28268
+from netlab.names import GROUP
 
 #: The largest MTU of an Ethernet device (include/uapi/linux/if_ether.h ETH_MAX_MTU).
 _LARGEST_MTU = 65535
@@ -204,14 +202,10 @@ def plug(device: str, master: int) -> Message:
     return RTM_NEWLINK, _CHANGE, link_body() + attribute_text(IFLA_IFNAME, device) + attribute_u32(IFLA_MASTER, master)
 
 
-#: What the kernel gives a new port: fields that need no message.
-_PORT_DEFAULTS = {"hairpin": False, "isolated": False, "learning": True, "flood": True, "cost": None, "priority": None}
-
-
 def port_options(fact: Port, changed: Collection[str] | None = None) -> Iterator[Message]:
     """Give the message for a port's options: the changed ones, or those that are not what a new port has."""
     if changed is None:
-        changed = {name for name, default in _PORT_DEFAULTS.items() if getattr(fact, name) != default}
+        changed = {name for name, default in PORT_DEFAULTS.items() if getattr(fact, name) != default}
     options = _table(IFLA_BRPORT, fact, changed)
     if options:
         body = link_body() + attribute_text(IFLA_IFNAME, fact.device) + _link_info("bridge", options, slave=True)

@@ -15,8 +15,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from netlab.kernel.decode import LinkRecord
-from netlab.kernel.encode import GROUP
-from netlab.names import HOST, derived_mac, parse_mark
+from netlab.names import GROUP, HOST, derived_mac, parse_mark
 
 
 def owner(link: LinkRecord) -> str | None:

@@ -31,7 +31,6 @@ MS_PRIVATE: Final = 0x40000
 MS_SLAVE: Final = 0x80000
 MS_SHARED: Final = 0x100000
 MNT_DETACH: Final = 0x2
-UMOUNT_NOFOLLOW: Final = 0x8
 
 # include/uapi/linux/prctl.h
 _PR_SET_PDEATHSIG: Final = 1

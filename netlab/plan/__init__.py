@@ -12,7 +12,6 @@ from netlab.plan.steps import (
     Scope,
     Step,
     StepRefused,
-    of_families,
 )
 
 __all__ = [
@@ -25,6 +24,5 @@ __all__ = [
     "Step",
     "StepRefused",
     "difference",
-    "of_families",
     "plan",
 ]

@@ -33,12 +33,11 @@ from netlab.facts import (
     Stray,
     Veth,
 )
+from netlab.facts.links import PORT_DEFAULTS, PORT_SWITCHES
 from netlab.facts.settings import OPTIONAL_PREFIXES
-from netlab.names import HOST, mark, registered_name
+from netlab.names import GROUP, HOST, mark, registered_name
 from netlab.plan.steps import Action, Step
 
-#: The interface group that netlab's devices on a real machine are made in: the kernel takes it at creation.
-GROUP = 28268
 #: The least that an Ethernet device takes (include/uapi/linux/if_ether.h ETH_MIN_MTU).
 _LEAST_MTU = 68
 #: IP6_RT_PRIO_USER (include/net/ip6_fib.h): what metric 0 is in IPv6.
@@ -54,7 +53,6 @@ _BRIDGE_OPTIONS = {
     "priority": "priority",
     "vlan_filtering": "vlan_filtering",
 }
-_PORT_SWITCHES = {"hairpin": False, "isolated": False, "learning": True, "flood": True}
 
 
 def commands(steps: Sequence[Step], lab: str, *, sandboxed: bool) -> tuple[str, ...]:
@@ -202,9 +200,8 @@ class _Writer:
         if step.action is Action.CREATE or "bridge" in fields:
             yield self._ip(fact.node, "link", "set", "dev", fact.device, "master", fact.bridge)
             # A port is born anew in another bridge, so whatever is not as it is born is said again.
-            usual = {**_PORT_SWITCHES, "cost": None, "priority": None}
-            fields = {name for name, value in usual.items() if getattr(fact, name) != value}
-        words = [word for name in _PORT_SWITCHES if name in fields for word in (name, _on(getattr(fact, name)))]
+            fields = {name for name, value in PORT_DEFAULTS.items() if getattr(fact, name) != value}
+        words = [word for name in PORT_SWITCHES if name in fields for word in (name, _on(getattr(fact, name)))]
         words += [word for name in ("cost", "priority") if name in fields for word in (name, str(getattr(fact, name)))]
         if words:
             yield self._tool("bridge", fact.node, "link", "set", "dev", fact.device, *words)

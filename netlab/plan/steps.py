@@ -6,7 +6,7 @@ facts: it reads what is there and does steps. Doors never decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -141,11 +141,6 @@ class Door(Protocol):
         ...
 
 
-def of_families(steps: Iterable[Step], families: frozenset[str]) -> tuple[Step, ...]:
-    """Give the steps whose facts a door keeps, in order."""
-    return tuple(step for step in steps if step.fact.family in families)
-
-
 __all__ = [
     "Action",
     "Change",
@@ -156,5 +151,4 @@ __all__ = [
     "Scope",
     "Step",
     "StepRefused",
-    "of_families",
 ]

@@ -205,10 +205,20 @@ def patience(check: Check, events: Sequence[Event]) -> float:
     """Give how many seconds an attempt may take, as far as its events tell.
 
     An open question to a neighbour is an answer pending: it lengthens every wait to the end of neighbour resolution.
+    What is farther away has its time from when the packets left.
     """
     if check.expect in SILENCE and (check.kind == "arp" or unanswered(check, events) is None):
         return SILENCE[check.expect]
-    return CONNECTION if check.kind == "tcp" and check.within is not None else PATIENCE
+    if check.kind == "tcp" and check.within is not None:
+        return CONNECTION
+    return PATIENCE + (0.0 if check.kind == "arp" else _resolution(check, events))
+
+
+def _resolution(check: Check, events: Sequence[Event]) -> float:
+    """Give how many seconds of the attempt had gone when the next hop first told where it is; 0 where nobody asked."""
+    hop = next_hop(check, events)
+    told = [event.at for event in events if event.what == "told" and same(event.source, hop)]
+    return told[0] - events[0].at if told else 0.0
 
 
 def unanswered(check: Check, events: Sequence[Event]) -> Event | None:

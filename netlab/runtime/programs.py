@@ -33,7 +33,10 @@ from netlab.plan.steps import Action, Reading, Scope, Step, StepRefused
 #: The marks in a program's environment: whose it is, what it runs, where its output goes.
 _MARK, _COMMAND, _LOG = "NETLAB_PROGRAM", "NETLAB_COMMAND", "NETLAB_LOG"
 _SHELL: Final = "/bin/sh"
-_WAIT: Final = f'{_SHELL} -c "${_COMMAND}"; exit "$?"'
+#: What the program ends with is the last line of its log: nobody else hears of it.
+_WAIT: Final = f'{_SHELL} -c "${_COMMAND}"; code=$?; echo "netlab: ended, exit code $code"; exit "$code"'
+#: How much of the end of a log is told, in bytes and lines.
+_TOLD, _LINES = 2000, 5
 #: Seconds that a program has to obey SIGTERM, and that the kernel has to end it by SIGKILL.
 _GRACE, _KILLING = 2.0, 3.0
 
@@ -156,13 +159,18 @@ class ProgramDoor:
 
     def __init__(self, lab: str, machine: bool, log_directory: Path) -> None:
         self._lab, self._machine, self._log_directory = lab, machine, log_directory
+        #: Where the output of those that this door has started goes.
+        self._started: dict[Key, Path] = {}
 
     @property
     def families(self) -> frozenset[str]:
         return frozenset({Program.family})
 
     def read(self, scope: Scope) -> Reading:
-        """Read the programs that run now, each in its node's present namespace, with its pid and log as observed."""
+        """Read the programs that run now, each in its node's present namespace, with its pid and log as observed.
+
+        Of those that this door started and that run no more, the log and the end of it are observed.
+        """
         inodes: dict[str, int | None] = {}
         found: dict[Key, _Marked] = {}
         for one in self._marked():
@@ -177,6 +185,8 @@ class ProgramDoor:
         observed: dict[tuple[str, ...], dict[str, Any]] = {
             key: {"pid": one.process.pid, "log": one.log} for key, one in found.items()
         }
+        for key in self._started.keys() - found.keys():
+            observed[key] = {"log": str(self._started[key]), "said": _end_of(self._started[key])}
         return Reading(facts_of(one.program for _, one in sorted(found.items())), observed=observed)
 
     def prepare(self, want: Facts, have: Facts) -> None:
@@ -209,6 +219,8 @@ class ProgramDoor:
         left = _end(lambda: (one for one in self._marked() if one.program.key in keys))
         if left:
             raise StepRefused(steps[0], errno.EBUSY, f"process {left[0].pid} does not end")
+        for key in keys:
+            self._started.pop(key, None)
 
     def _start(self, step: Step) -> None:
         program = step.fact
@@ -222,11 +234,22 @@ class ProgramDoor:
             if program.node != HOST:
                 opened.append(open_namespace(self._lab, program.node))
             _spawn(opened[0], opened[1] if len(opened) > 1 else None, marks)
+            self._started[program.key] = log
         except OSError as error:
             raise StepRefused(step, error.errno or errno.EIO, str(error)) from error
         finally:
             for fd in opened:
                 os.close(fd)
+
+
+def _end_of(log: Path) -> tuple[str, ...]:
+    """Give the last lines of a log."""
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TOLD))
+            return tuple(file.read().decode(errors="replace").splitlines()[-_LINES:])
+    except OSError:
+        return ()
 
 
 def _spawn(log: int, namespace: int | None, marks: dict[str, str]) -> None:

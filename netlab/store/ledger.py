@@ -20,7 +20,8 @@ only; reading and writing settings is the caller's.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,20 @@ class Ledger:
         self._root, self._machine = root, machine
         self._directory = root / machine / _DIRECTORY
         self._path = self._directory / "ledger.json"
+        self._is_held = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the ledger for more than one of its methods; raises Busy. Within a block it is held already."""
+        if self._is_held:
+            yield
+            return
+        with self._lock():
+            self._is_held = True
+            try:
+                yield
+            finally:
+                self._is_held = False
 
     def entries(self) -> dict[str, Entry]:
         """Give every setting that labs have asked for; a ledger without sense is moved aside and counts as lost."""
@@ -97,7 +112,7 @@ class Ledger:
 
         Raises Obstructed, and changes nothing, where another lab wants another value.
         """
-        with self._lock():
+        with self.held():
             entries = self.entries()
             found = _conflicts(entries, lab, {name: wanted for name, (_, wanted) in settings.items()})
             if found:
@@ -119,7 +134,7 @@ class Ledger:
         `current` holds the values now, `relied_on` says by name who else has come to need a setting. Do each
         Restore, then call `settle`. Settings that an earlier, killed leaver did not settle are given again.
         """
-        with self._lock():
+        with self.held():
             entries = self.entries()
             for name, entry in entries.items():
                 if names is None or name in names:
@@ -132,14 +147,14 @@ class Ledger:
 
     def settle(self, names: Collection[str]) -> None:
         """Forget settings that have been restored; one that a lab has joined meanwhile stays."""
-        with self._lock():
+        with self.held():
             entries = self.entries()
             self._write({name: entry for name, entry in entries.items() if entry.labs or name not in names})
 
     def sweep(self) -> None:
         """Remove what a killed process left of a ledger that it did not get to write."""
         if self._directory.exists() and not self._path.exists():
-            with self._lock():
+            with self.held():
                 pass  # leaving it does that
 
     def _lock(self) -> Lock:

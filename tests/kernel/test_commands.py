@@ -9,8 +9,9 @@ import pytest
 
 from netlab.facts import Address, Bridge, End, Facts, Namespace, Port, Program, facts_of, veth
 from netlab.kernel.fake import FakeKernel
+from netlab.names import GROUP
 from netlab.plan import Action, Step, plan
-from netlab.plan.commands import GROUP, commands
+from netlab.plan.commands import commands
 from tests.kernel.ip_json import run, said
 from tests.strategies import edited, random_lab
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from netlab import app
+from netlab.app.host_settings import HostSettings
 from netlab.errors import Obstructed
+from netlab.plan import Plan, Reading
 from netlab.store import Store
 from tests.kernel.killing import DEEDS, PATIENCE, kill_points, killed_at, machine, write
 from tests.kernel.made_up_machine import on_made_up_machine
@@ -66,6 +68,27 @@ def test_a_lab_with_nothing_to_do_joins_too() -> None:
         assert read(IPV4) == "1"
         app.destroy("two")
         assert read(IPV4) == "0"
+
+    on_made_up_machine(body)
+
+
+def test_a_lab_that_joins_while_the_last_one_leaves_has_its_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body() -> None:
+        before = machine()
+        app.apply(lab("one"))
+        two = write("two.yml", "name: two\nhost: {forwarding: true}\n")
+        join = HostSettings.join
+
+        def late(self: HostSettings, made: Plan, reading: Reading) -> None:
+            app.destroy("one")
+            assert read(IPV4) == "0", "the plan was made while it was 1"
+            join(self, made, reading)
+
+        monkeypatch.setattr(HostSettings, "join", late)
+        assert app.apply(two).outcome == "applied"
+        assert read(IPV4) == "1"
+        app.destroy("two")
+        assert machine() == before
 
     on_made_up_machine(body)
 

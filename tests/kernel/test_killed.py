@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from netlab import app
 from netlab.app import transaction
-from netlab.errors import Disagreement
-from netlab.facts import Facts
+from netlab.errors import Disagreement, Span
+from netlab.facts import Facts, Key
 from netlab.namespaces.processes import await_ends
 from netlab.namespaces.sandbox import find_sandboxes
 from netlab.plan import Door, Scope
@@ -129,7 +129,7 @@ def test_a_destroy(sandbox: bool, mended: bool) -> None:
     on_made_up_machine(body, timeout=240)
 
 
-def disagree(want: Facts, doors: Sequence[Door], scope: Scope) -> None:
+def disagree(want: Facts, doors: Sequence[Door], scope: Scope, origin: Mapping[Key, Span]) -> None:
     raise Disagreement("for the sake of the test")
 
 

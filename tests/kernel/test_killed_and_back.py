@@ -1,4 +1,4 @@
-"""An apply killed at its very end, then the former file: what only the killed one asked for goes back too."""
+"""An apply killed at its very end, then the former file or the guard: what only the killed one asked for goes back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from netlab import app
 from netlab.app import applying
 from tests.kernel.made_up_machine import on_made_up_machine
+from tests.kernel.test_confirm import LONG, await_nobody
 
 pytestmark = pytest.mark.kernel
 
@@ -26,12 +27,12 @@ netns:
 """
 
 
-def killed_at_its_end(path: str) -> None:
+def killed_at_its_end(path: str, confirm: float | None = None) -> None:
     """Apply a file in a child that dies after the last step, before it has remembered what it did."""
     child = os.fork()
     if child == 0:
         setattr(applying, "remember", lambda *_: os.kill(os.getpid(), signal.SIGKILL))  # noqa: B010 -- for mypy
-        app.apply(path)
+        app.apply(path, confirm=confirm)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
@@ -70,6 +71,26 @@ def test_the_former_file_brings_back_the_former_lab(tmp_path: Path, sandbox: boo
         assert app.apply(str(file)).outcome == "applied"
         assert seen(tmp_path) == before
         assert app.status()[0].state == "up"
+        app.destroy("k")
+
+    on_made_up_machine(work)
+
+
+@pytest.mark.parametrize("sandbox", [False, True], ids=["machine", "sandbox"])
+def test_the_guard_brings_back_the_former_lab(tmp_path: Path, sandbox: bool) -> None:
+    file = tmp_path / "k.yml"
+
+    def work() -> None:
+        file.write_text(FORMER)
+        assert app.apply(str(file), sandbox=sandbox).outcome == "applied"
+        before = seen(tmp_path)
+        file.write_text(KILLED)
+        killed_at_its_end(str(file), confirm=LONG)
+        await_nobody()
+        assert seen(tmp_path) == before
+        assert app.status()[0].state == "up"
+        file.write_text(FORMER)
+        assert not app.plan(str(file)).pending
         app.destroy("k")
 
     on_made_up_machine(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from netlab import app
 from netlab.errors import FileError, UsageError
-from tests.kernel.made_up_machine import on_made_up_machine
+from tests.kernel.made_up_machine import PROJECT, on_made_up_machine
 
 pytestmark = pytest.mark.kernel
 
@@ -133,3 +134,23 @@ def test_destroying_a_lab_that_is_not_there_takes_nobodys_routes(tmp_path: Path)
         assert "198.51.100.0/24" not in ip("route")
 
     on_made_up_machine(work)
+
+
+@pytest.mark.parametrize("sandbox", [False, True], ids=["machine", "sandbox"])
+def test_a_node_is_no_machine(tmp_path: Path, sandbox: bool) -> None:
+    def body() -> None:
+        path = written(tmp_path)
+        app.apply(path, sandbox=sandbox)
+        inside = " ".join((sys.executable, "-m", "netlab"))
+        said = tmp_path / "said"
+        nodes = ("ns0", "host") if sandbox else ("ns0",)
+        for node in nodes:
+            for words in (f"apply {path}", "status", "destroy lab"):
+                assert app.execute(f"lab/{node}", ["sh", "-c", f"cd {PROJECT} && {inside} {words} 2>{said}"]) == 2
+                assert f"this is node '{node}' of lab 'lab', not a machine\n  fix: " in said.read_text()
+            assert app.execute(f"lab/{node}", ["sh", "-c", f"cd {PROJECT} && {inside} validate {path}"]) == 0
+        assert [status.state for status in app.status()] == ["up"]
+        assert not app.drift("lab").changes
+        app.destroy("lab")
+
+    on_made_up_machine(body)

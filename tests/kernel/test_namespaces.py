@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from netlab.errors import Busy, FileError, NetlabError, Problem, Refused, Span, Unavailable
+from netlab.errors import Busy, FileError, NetlabError, Problem, Span, Unavailable
 from netlab.names import mark
 from netlab.namespaces import (
     Sandbox,
@@ -383,9 +383,6 @@ def test_run_inside_gives_what_the_function_returns_or_raises(user: User) -> Non
                 run_inside(sandbox, raising(FileError([problem])))
             assert wrong.value.problems() == (problem,)
             assert str(wrong.value) == str(problem)
-            with pytest.raises(Refused) as refused:
-                run_inside(sandbox, raising(Refused("add br0", 17, "it exists", "delete it", span)))
-            assert (refused.value.number, refused.value.span, refused.value.fix) == (17, span, "delete it")
             with pytest.raises(Unavailable, match="no veth\n  fix: load it"):
                 run_inside(sandbox, raising(Unavailable("no veth", "load it")))
             for error in (SystemExit(3), KeyboardInterrupt(), OSError(2, "none", "file")):

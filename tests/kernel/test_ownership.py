@@ -13,8 +13,7 @@ import pytest
 from netlab import app
 from netlab.app.host_settings import HostSettings
 from netlab.errors import Busy, Obstructed, UsageError
-from netlab.kernel.encode import GROUP
-from netlab.names import derived_mac
+from netlab.names import GROUP, derived_mac
 from netlab.namespaces.processes import reap
 from netlab.plan import Plan, Reading
 from tests.kernel.killing import PATIENCE, ip, machine, stop_at, write

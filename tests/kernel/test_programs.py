@@ -296,3 +296,20 @@ def test_other_users_processes_on_the_machine_are_not_ours() -> None:
         process.wait(10)
 
     on_made_up_machine(body)
+
+
+def test_a_program_that_has_ended_is_told_with_the_end_of_its_log(here: Here) -> None:
+    ends = Program("host", "echo one; echo two; echo three; echo four; echo five >&2; exit 7")
+
+    def body(machine: bool) -> None:
+        programs = door(machine)
+        programs.do(create(ends))
+        reading = until(lambda: found if "said" in (found := read(programs)).observed.get(ends.key, {}) else None)
+        until(lambda: b"ended" in log_of(ends).read_bytes())
+        reading = read(programs)
+        assert reading.facts == {}
+        assert reading.observed[ends.key]["log"] == str(log_of(ends))
+        assert reading.observed[ends.key]["said"] == ("two", "three", "four", "five", "netlab: ended, exit code 7")
+        assert read(door(machine)).observed == {}, "another door knows nothing of it"
+
+    here(body)

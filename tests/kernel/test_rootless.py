@@ -135,7 +135,8 @@ def in_a_private_tmp(body: Callable[[], None], user: User = "user") -> None:
     def first() -> None:
         # The checkout itself, or its Python, may lie in /tmp.
         paths = [path for path in (sys.base_prefix, sys.prefix, str(PROJECT)) if path.startswith("/tmp/")]
-        held = {path: os.open(path, os.O_PATH) for path in paths}
+        # The outer first: the inner may come with it.
+        held = {path: os.open(path, os.O_PATH) for path in sorted(paths, key=len)}
         mount("tmpfs", "/tmp", "tmpfs", 0, "mode=1777")
         for path, fd in held.items():
             if not Path(path).exists():

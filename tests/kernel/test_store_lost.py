@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,35 @@ def test_apply_takes_the_lab_up_again(user: User, sandbox: bool) -> None:
         assert machine() == empty
 
     on_made_up_machine(body, user)
+
+
+@anywhere
+def test_programs_come_and_go_without_the_store(user: User, sandbox: bool) -> None:
+    def body() -> None:
+        plain = TEXT.replace("b: br0", "b: {bridge: br0}")
+        runs = write("runs.yml", TEXT.replace("b: br0", "b: {bridge: br0, run: [sleep 999]}"))
+        rests = write("rests.yml", plain)
+        empty = machine()
+        app.apply(rests, sandbox=sandbox)
+        shutil.rmtree(store())
+        assert app.apply(runs).outcome == "applied"
+        assert [node.programs for node in app.status(LAB)[0].nodes if node.programs] == [("sleep 999",)]
+        shutil.rmtree(store())
+        assert "sleep 999" in str(app.plan(rests).plan.changes)
+        assert app.apply(rests).outcome == "applied"
+        assert not [words for words in command_lines() if b"sleep\0999" in words]
+        app.destroy()
+        assert machine() == empty
+
+    on_made_up_machine(body, user)
+
+
+def command_lines() -> list[bytes]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_bytes())
+    return found
 
 
 def spoilt(record: Path) -> Iterator[bytes]:

@@ -21,9 +21,8 @@ from netlab.facts import (
     Veth,
     veth,
 )
-from netlab.kernel.encode import GROUP as KERNEL_GROUP
 from netlab.plan import Action, Step
-from netlab.plan.commands import GROUP, commands
+from netlab.plan.commands import commands
 
 
 def create(*facts: Fact, sandboxed: bool = False) -> list[str]:
@@ -38,10 +37,6 @@ def update(before: Fact, after: Fact, sandboxed: bool = False) -> list[str]:
     differences = after.differences(before)
     assert differences
     return list(commands([Step(Action.UPDATE, after, before, differences)], "lab", sandboxed=sandboxed))
-
-
-def test_the_group_is_the_one_that_the_kernel_door_looks_for() -> None:
-    assert GROUP == KERNEL_GROUP
 
 
 def test_a_node_is_registered_and_marked() -> None:

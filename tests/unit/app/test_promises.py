@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from netlab.app.guard import cancel, confirm, guard_of, undo
+from netlab.app.past import Past
 from netlab.app.remembering import last_confirmed
 from netlab.app.targets import Found
 from netlab.app.wanted import Wanted
@@ -37,7 +38,8 @@ def own_promise(previous: Record | None = None) -> dict[str, object]:
 
 def wanted(record: Record | None) -> Wanted:
     lab = read(TEXT.encode(), "/third.yml", sandboxed=False)
-    return Wanted("/third.yml", TEXT, lab, Found("demo", record, None), False, lab.facts, {}, None, ())
+    past = Past(Found("demo", record, None), {}, None, ({},), {})
+    return Wanted("/third.yml", TEXT, lab, past, False, lab.facts)
 
 
 def no_doors(lab: str, machine: bool, logs: Path, programs: bool) -> tuple[Door, ...]:

@@ -8,7 +8,20 @@ import pytest
 
 from netlab.app.transaction import carry_out, obstructions, scope_of, with_initial
 from netlab.errors import Obstructed, Span
-from netlab.facts import Address, Bridge, DeviceSettings, End, Facts, Namespace, Route, Settings, Stray, facts_of, veth
+from netlab.facts import (
+    Address,
+    Bridge,
+    DeviceSettings,
+    End,
+    Facts,
+    Namespace,
+    Program,
+    Route,
+    Settings,
+    Stray,
+    facts_of,
+    veth,
+)
 from netlab.kernel.fake import FakeKernel
 from netlab.plan import Action, Plan, Reading, Scope, Step, StepRefused, plan
 
@@ -177,3 +190,35 @@ def test_settings_that_are_no_longer_named_go_back() -> None:
     found = with_initial(want, applied, {"a": {"net.y": "0"}})
     assert found["settings", "a"] == Settings("a", (("net.x", "1"), ("net.y", "0")))
     assert with_initial(want, applied, {}) == want
+
+
+class Programs:
+    """A door whose programs all end at once."""
+
+    families = frozenset({"program"})
+
+    def __init__(self) -> None:
+        self.started: list[Program] = []
+
+    def read(self, scope: Scope) -> Reading:
+        return Reading({}, observed={one.key: {"log": "/log", "said": ("oops", "code 7")} for one in self.started})
+
+    def prepare(self, want: Facts, have: Facts) -> None: ...
+
+    def do(self, steps: Sequence[Step]) -> None:
+        self.started += [step.fact for step in steps if isinstance(step.fact, Program)]
+
+    def close(self) -> None: ...
+
+
+def test_a_program_that_ends_at_once_is_told_by_its_last_words() -> None:
+    program = Program("a", "server --wrong")
+    want = facts_of([*A.values(), program])
+    kernel, span = FakeKernel(), Span("lab.yml", 9, 4)
+    attempt = carry_out(want, [kernel, Programs()], SCOPE, origin={program.key: span})
+    assert attempt.outcome == "undone"
+    (problem,) = attempt.problems
+    assert (problem.code, problem.span) == ("ended", span)
+    assert "server --wrong" in problem.what
+    assert problem.what.endswith("has ended at once, and said:\n    oops\n    code 7")
+    assert kernel.facts == {}

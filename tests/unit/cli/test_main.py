@@ -149,7 +149,6 @@ def test_a_command_without_a_result_takes_no_json(run: Run) -> None:
         (errors.Busy("another netlab is at work"), 1),
         (errors.Unavailable("no namespaces here", "netlab doctor"), 1),
         (errors.Obstructed([WRONG]), 1),
-        (errors.Refused("create bridge host:br0", 17, "it is there"), 1),
         (OSError(28, "No space left on device", "/run/netlab/x"), 1),
         (AssertionError("two facts with one key"), 1),
         (RecursionError(), 1),

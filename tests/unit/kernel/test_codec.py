@@ -16,6 +16,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from netlab.facts import Address, Bridge, End, Port, Route, veth
 from netlab.kernel import codec, decode, encode
 from netlab.kernel.codec import Message
+from netlab.names import GROUP
 
 
 def framed(message: Message) -> bytes:
@@ -44,7 +45,7 @@ def test_a_bridge() -> None:
     assert told["IFLA_MTU"] != 1400, "a bridge keeps an MTU only if it is changed to it"
     changed = attributes(by_pyroute2(ifinfmsg, encode.change_link("br0", fact, {"mtu"})))
     assert (changed["IFLA_IFNAME"], changed["IFLA_MTU"]) == ("br0", 1400)
-    assert told["IFLA_GROUP"] == encode.GROUP
+    assert told["IFLA_GROUP"] == GROUP
     info = attributes(told["IFLA_LINKINFO"])
     assert info["IFLA_INFO_KIND"] == "bridge"
     options = attributes(info["IFLA_INFO_DATA"])
@@ -68,7 +69,7 @@ def test_a_pair_across_namespaces() -> None:
     assert (told["IFLA_IFNAME"], told["IFLA_MTU"], found["index"]) == ("eth0", 1400, 2)
     assert (far["IFLA_IFNAME"], far["IFLA_ADDRESS"], far["IFLA_NET_NS_FD"]) == ("v0", "02:00:00:00:00:01", 9)
     assert "IFLA_GROUP" not in told
-    assert far["IFLA_GROUP"] == encode.GROUP
+    assert far["IFLA_GROUP"] == GROUP
 
 
 def test_only_options_that_a_port_does_not_have_anyway_are_sent() -> None:

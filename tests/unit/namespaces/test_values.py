@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netlab.errors import Busy, Disagreement, FileError, NetlabError, Obstructed, Problem, Refused, Span, Unavailable
+from netlab.errors import Busy, Disagreement, FileError, NetlabError, Obstructed, Problem, Span, Unavailable
 from netlab.facts import Namespace
 from netlab.namespaces import Sandbox
 from netlab.namespaces.processes import parse_stat
@@ -46,7 +46,6 @@ def test_a_process_is_read_whatever_its_name(name: str, pid: int, start: int) ->
         Busy("locked"),
         Unavailable("no veth", "load it"),
         Disagreement("differs"),
-        Refused("add br0", 17, "it exists", "delete it", SPAN),
     ],
     ids=lambda error: type(error).__name__,
 )

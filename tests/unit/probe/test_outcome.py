@@ -219,6 +219,14 @@ def test_patience_heeds_the_neighbour_that_packets_go_to() -> None:
     assert patience(asked, [route, sent(), gateway]) == PATIENCE
 
 
+def test_patience_begins_when_the_gateway_has_answered() -> None:
+    route = Event(2.0, "route", device="eth0", source="10.0.0.1", gateway="10.0.0.254")
+    told = Event(3.25, "told", device="eth0", source="10.0.0.254", target="10.0.0.1")
+    behind = check(expect="unreachable", address="203.0.113.1")
+    assert patience(behind, [route, sent(), told]) == PATIENCE + 1.25
+    assert patience(behind, [route, sent()]) == PATIENCE
+
+
 def test_the_last_attempt_counts() -> None:
     first = [Event(0.1, "sent", number=1), Event(0.2, "reply", number=1, source="10.0.0.2")]
     second = [Event(0.5, "sent", attempt=2, number=1)]
