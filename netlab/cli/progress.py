@@ -28,7 +28,7 @@ def progress(call: Call, what: str) -> Iterator[None]:
     if call.verbose or call.json or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
         yield
         return
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     parent = os.getpid()
     child = os.fork()
     if child == 0:
@@ -46,7 +46,6 @@ def _tick(parent: int, what: str) -> NoReturn:
     shown = False
     started = time.monotonic()
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process at work
         wait = PATIENCE
         while signal.sigtimedwait({signal.SIGTERM}, wait) is None and os.getppid() == parent:
             os.write(2, ERASE + f"{what} ... {time.monotonic() - started:.0f} s".encode())

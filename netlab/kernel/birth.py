@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from netlab.kernel import codec, decode
 from netlab.kernel.place import Place, SettingRefused, journey, needed_writes, read_settings, write_settings
 from netlab.kernel.socket import RouteSocket
 from netlab.kernel.sysctl import SettingsTree
-from netlab.namespaces.processes import reap
+from netlab.namespaces.processes import fork, reap
 from netlab.namespaces.syscalls import CLONE_NEWNET, die_with_parent, unshare
 
 #: So many are made here and now rather than by children, whose start costs as much.
@@ -115,7 +114,7 @@ class Nursery:
 
     def _fork(self, nodes: Sequence[str]) -> _Child:
         receiving, sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = os.fork()
+        pid = fork()
         if pid == 0:
             for other in (receiving, *(child.receiving for child in self._children)):
                 other.close()  # a sender learns that nobody listens only when every copy is closed
@@ -126,7 +125,6 @@ class Nursery:
     def _serve(self, nodes: Sequence[str], sending: socket.socket) -> NoReturn:
         """Make namespaces and send them, until all are made or nobody takes them any more."""
         try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is our parent's, which stops us
             die_with_parent()
             tree = SettingsTree()
             for node in nodes:

@@ -10,6 +10,7 @@ from netlab.facts import Bridge, End, veth
 from netlab.kernel import codec, decode, encode
 from netlab.kernel.codec import Message
 from netlab.kernel.socket import Failure, RouteSocket
+from netlab.namespaces.processes import fork
 from netlab.namespaces.syscalls import CLONE_NEWNET, CLONE_NEWUSER, unshare
 
 _REFUSED = {"refused": True}
@@ -42,15 +43,15 @@ def abilities() -> Abilities:
 def _in_child(flags: int) -> dict[str, bool]:
     """Try everything in new namespaces; what cannot even begin is `{"refused": True}`."""
     reading, writing = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
-        os.close(reading)
         try:
-            unshare(flags)
-            answer = _try_all()
-        except OSError:
-            answer = _REFUSED
-        try:
+            os.close(reading)
+            try:
+                unshare(flags)
+                answer = _try_all()
+            except OSError:
+                answer = _REFUSED
             os.write(writing, json.dumps(answer).encode())
         finally:
             os._exit(0)

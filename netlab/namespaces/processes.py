@@ -119,6 +119,21 @@ def await_ends(pidfds: Iterable[int], deadline: float) -> frozenset[int]:
     return frozenset(left)
 
 
+def fork() -> int:
+    """Fork a child that ignores Ctrl-C from its first instruction on: its maker hears of it, and stops the child.
+
+    An exception of a signal's handler must never be raised in the child, which would go on as its maker.
+    """
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+    try:
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return child
+
+
 def reap(child: int) -> int:
     """Wait for a child and give its exit code, a signal as a negative one.
 

@@ -25,7 +25,7 @@ from netlab.namespaces.lacks import explain, read_limits
 from netlab.namespaces.loopback import loopback_alias
 from netlab.namespaces.making import become_holder
 from netlab.namespaces.nodes import own_namespace
-from netlab.namespaces.processes import Process, await_ends, namespace_of, open_process, pids, process_of, reap, send
+from netlab.namespaces.processes import Process, await_ends, fork, namespace_of, open_process, pids, process_of, reap, send
 from netlab.namespaces.syscalls import CLONE_NEWNET, CLONE_NEWUSER, setns
 
 #: Where the word stands in a holder's command line: after the interpreter, -I, -S and the file.
@@ -134,7 +134,7 @@ def _marked_lab(sandbox: Sandbox) -> str | None:
     used, should root look.
     """
     reading, writing = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             user, net = (os.open(f"/proc/{sandbox.pid}/ns/{kind}", os.O_RDONLY) for kind in ("user", "net"))
@@ -261,7 +261,7 @@ def make_sandbox(lab: str) -> PendingSandbox:
     status, status_end = os.pipe()
     keep_end, keep = os.pipe()
     try:
-        child = os.fork()
+        child = fork()
         if child == 0:
             become_holder(lab, status_end, keep_end)
         os.close(status_end)

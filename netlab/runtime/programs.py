@@ -35,6 +35,8 @@ _MARK, _COMMAND, _LOG = "NETLAB_PROGRAM", "NETLAB_COMMAND", "NETLAB_LOG"
 _SHELL: Final = "/bin/sh"
 #: What the program ends with is the last line of its log: nobody else hears of it.
 _WAIT: Final = f'{_SHELL} -c "${_COMMAND}"; code=$?; echo "netlab: ended, exit code $code"; exit "$code"'
+#: Seconds within which a program that cannot work ends, as a rule: no such command, a port that is taken.
+_FAILING = 0.1
 #: How much of the end of a log is told, in bytes and lines.
 _TOLD, _LINES = 2000, 5
 #: Seconds that a program has to obey SIGTERM, and that the kernel has to end it by SIGKILL.
@@ -161,6 +163,8 @@ class ProgramDoor:
         self._lab, self._machine, self._log_directory = lab, machine, log_directory
         #: Where the output of those that this door has started goes.
         self._started: dict[Key, Path] = {}
+        #: When the last of them is taken for one that has not failed at once.
+        self._trusted = 0.0
 
     @property
     def families(self) -> frozenset[str]:
@@ -169,8 +173,29 @@ class ProgramDoor:
     def read(self, scope: Scope) -> Reading:
         """Read the programs that run now, each in its node's present namespace, with its pid and log as observed.
 
-        Of those that this door started and that run no more, the log and the end of it are observed.
+        Of those that this door started and that run no more, the log and the end of it are observed: one that fails at
+        once is given the time to.
         """
+        found = self._find()
+        if self._outlive([found[key].process for key in self._started if key in found]):
+            found = self._find()
+        observed: dict[tuple[str, ...], dict[str, Any]] = {
+            key: {"pid": one.process.pid, "log": one.log} for key, one in found.items()
+        }
+        for key in self._started.keys() - found.keys():
+            observed[key] = {"log": str(self._started[key]), "said": _end_of(self._started[key])}
+        return Reading(facts_of(one.program for _, one in sorted(found.items())), observed=observed)
+
+    def _outlive(self, processes: Sequence[Process]) -> bool:
+        """Tell whether any of these ends before those started last are to be trusted."""
+        opened = {fd for process in processes if (fd := open_process(process)) is not None}
+        try:
+            return len(opened) < len(processes) or len(await_ends(opened, self._trusted)) < len(opened)
+        finally:
+            for fd in opened:
+                os.close(fd)
+
+    def _find(self) -> dict[Key, _Marked]:
         inodes: dict[str, int | None] = {}
         found: dict[Key, _Marked] = {}
         for one in self._marked():
@@ -182,12 +207,7 @@ class ProgramDoor:
             # A program that made a session more (a daemon) counts by its oldest.
             if leads and inside and (key not in found or one.process.start_time < found[key].process.start_time):
                 found[key] = one
-        observed: dict[tuple[str, ...], dict[str, Any]] = {
-            key: {"pid": one.process.pid, "log": one.log} for key, one in found.items()
-        }
-        for key in self._started.keys() - found.keys():
-            observed[key] = {"log": str(self._started[key]), "said": _end_of(self._started[key])}
-        return Reading(facts_of(one.program for _, one in sorted(found.items())), observed=observed)
+        return found
 
     def prepare(self, want: Facts, have: Facts) -> None:
         """Do nothing: a program is started in no time."""
@@ -235,6 +255,7 @@ class ProgramDoor:
                 opened.append(open_namespace(self._lab, program.node))
             _spawn(opened[0], opened[1] if len(opened) > 1 else None, marks)
             self._started[program.key] = log
+            self._trusted = time.monotonic() + _FAILING
         except OSError as error:
             raise StepRefused(step, error.errno or errno.EIO, str(error)) from error
         finally:
