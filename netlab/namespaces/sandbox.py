@@ -25,7 +25,17 @@ from netlab.namespaces.lacks import explain, read_limits
 from netlab.namespaces.loopback import loopback_alias
 from netlab.namespaces.making import become_holder
 from netlab.namespaces.nodes import own_namespace
-from netlab.namespaces.processes import Process, await_ends, fork, namespace_of, open_process, pids, process_of, reap, send
+from netlab.namespaces.processes import (
+    Process,
+    await_ends,
+    fork,
+    namespace_of,
+    open_process,
+    pids,
+    process_of,
+    reap,
+    send,
+)
 from netlab.namespaces.syscalls import CLONE_NEWNET, CLONE_NEWUSER, setns
 
 #: Where the word stands in a holder's command line: after the interpreter, -I, -S and the file.
