@@ -127,6 +127,7 @@ def apply(
         attempt.problems,
         tuple(warnings),
         until if waits else None,
+        len(wanted.lab.checks),
     )
 
 

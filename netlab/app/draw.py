@@ -72,9 +72,10 @@ def picture(lab: str, *, world: World | None = None) -> str | None:
     None for a lab of more than a hundred nodes, and where graphviz is missing: nobody has asked for it.
     """
     world = world or World.here()
-    subject = _asked(lab, world)
-    if sum(fact.family == "netns" for fact in subject.facts.values()) > _MOST_NODES:
+    record = world.store.record(lab)
+    if record is not None and sum(value.get("fact") == "netns" for value in record.facts) > _MOST_NODES:
         return None
+    subject = _asked(lab, world)
     try:
         drawn = _drawn(subject, "svg")
     except Unavailable:

@@ -73,6 +73,8 @@ class Applied:
     warnings: tuple[Problem, ...] = ()
     #: Seconds since 1970 at which it is undone unless confirmed.
     confirm_until: float | None = None
+    #: How many checks the file has.
+    checks: int = 0
 
     def to_json(self) -> dict[str, Any]:
         counts: dict[str, int] = {}
@@ -85,6 +87,7 @@ class Applied:
             "steps": len(self.plan.steps),
             "seconds": round(self.seconds, 4),
             "confirm_until": self.confirm_until,
+            "checks": self.checks,
         }
 
 

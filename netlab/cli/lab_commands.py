@@ -78,7 +78,7 @@ def apply_command(
     else:
         _tell(call, done)
     if done.outcome == "applied":
-        return 0 if call.json or not done.plan.changes else _prove(call, done.lab, no_check, no_picture)
+        return 0 if call.json or not done.plan.changes else _prove(call, done, no_check, no_picture)
     return INTERRUPTED if any(problem.code == "interrupted" for problem in done.problems) else 1
 
 
@@ -93,18 +93,17 @@ def _tell(call: Call, done: Applied) -> None:
     call.say(render_lab.next_text(done, time.time()))
 
 
-def _prove(call: Call, lab: str, no_check: bool, no_picture: bool) -> int:
+def _prove(call: Call, done: Applied, no_check: bool, no_picture: bool) -> int:
     """Run the checks of a lab that has just been applied, and draw it; give the exit code."""
     from netlab import app
     from netlab.cli.check_command import CHECKS_FAILED
     from netlab.cli.render_check import checked_text, verdict_text
 
-    status = 0
-    if not no_check:
+    lab, status = done.lab, 0
+    if done.checks and not no_check:
         found = app.check(lab, on_verdict=lambda verdict: call.show(verdict_text(verdict)))
-        if found.verdicts:
-            call.show(checked_text(found))
-            status = 0 if found.ok else CHECKS_FAILED
+        call.show(checked_text(found))
+        status = 0 if found.ok else CHECKS_FAILED
     if not no_picture and (path := app.picture(lab)) is not None:
         call.show(f"{click.style(lab, bold=True)}: picture in {path}")
     return status

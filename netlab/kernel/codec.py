@@ -112,6 +112,32 @@ def attributes(raw: bytes | memoryview, start: int, end: int) -> Iterator[tuple[
         start += size + 3 & ~3
 
 
+#: Layouts of attributes that came before, by length: how to unpack just their heads, those heads, and where each is.
+_layouts: dict[int, list[tuple[Struct, tuple[int, ...], dict[int, slice]]]] = {}
+#: So many are kept of one length.
+_MOST_LAYOUTS = 16
+
+
+def table(body: bytes) -> dict[int, slice]:
+    """Give where each attribute of a body is, by its number; the last of a number counts.
+
+    Devices of a kind are laid out alike, with dozens of attributes each: all heads are compared with known ones in one
+    go. The answer may be shared, and is not to be changed.
+    """
+    known = _layouts.setdefault(len(body), [])
+    for heads, expected, found in known:
+        if heads.unpack_from(body) == expected:
+            return found
+    found, form = {}, "="
+    for number, start, end in attributes(body, 0, len(body)):
+        found[number] = slice(start, end)
+        form += f"I{min(end + 3 & ~3, len(body)) - start}x"
+    heads = Struct(form)
+    if heads.size == len(body) and len(known) < _MOST_LAYOUTS:
+        known.append((heads, heads.unpack_from(body), found))
+    return found
+
+
 def messages(raw: bytes) -> Iterator[tuple[int, int, int, int, int]]:
     """Give (type, flags, sequence, start of the body, end) of every message in a datagram."""
     start, length, unpack = 0, len(raw), HEAD.unpack_from
@@ -153,6 +179,11 @@ def link_dump() -> Message:
     """Give the request for all links of a namespace, without their counters."""
     mask = attribute_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
     return RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP, link_body() + mask
+
+
+def link_query(index: int) -> Message:
+    """Give the request for one link, without its counters."""
+    return RTM_GETLINK, NLM_F_REQUEST, link_body(index) + attribute_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
 
 
 def address_dump() -> Message:

@@ -55,6 +55,7 @@ from netlab.kernel.codec import (
     RTPROT_RA,
     RTPROT_REDIRECT,
     attributes,
+    table,
     unpack_ip,
 )
 
@@ -106,69 +107,63 @@ def link(raw: bytes, start: int, end: int) -> LinkRecord:
     """Turn a RTM_NEWLINK body into a record."""
     _, _, index, flags, _ = LINK.unpack_from(raw, start)
     found = LinkRecord(index, flags)
-    at = {number: (a, b) for number, a, b in attributes(raw, start + 16, end)}
-    a, b = at[IFLA_IFNAME]
-    found.name = raw[a : b - 1].decode()
-    found.mtu = _u32(raw, at, IFLA_MTU)
-    found.group = _u32(raw, at, IFLA_GROUP)
+    body = raw[start + 16 : end]
+    at = table(body)
+    found.name = body[at[IFLA_IFNAME]][:-1].decode()
+    found.mtu = _u32(body, at, IFLA_MTU)
+    found.group = _u32(body, at, IFLA_GROUP)
     if IFLA_ADDRESS in at:
-        a, b = at[IFLA_ADDRESS]
-        found.mac = raw[a:b].hex(":")
+        found.mac = body[at[IFLA_ADDRESS]].hex(":")
     if IFLA_LINK in at:
-        found.link = _u32(raw, at, IFLA_LINK)
+        found.link = _u32(body, at, IFLA_LINK)
     if IFLA_LINK_NETNSID in at:
-        found.namespace_id = _u32(raw, at, IFLA_LINK_NETNSID)
+        found.namespace_id = _u32(body, at, IFLA_LINK_NETNSID)
     if IFLA_MASTER in at:
-        found.master = _u32(raw, at, IFLA_MASTER)
+        found.master = _u32(body, at, IFLA_MASTER)
     if IFLA_IFALIAS in at:
-        a, b = at[IFLA_IFALIAS]
-        found.alias = raw[a:b].rstrip(b"\0").decode(errors="replace")
+        found.alias = body[at[IFLA_IFALIAS]].rstrip(b"\0").decode(errors="replace")
     if IFLA_OPERSTATE in at:
-        found.operstate = raw[at[IFLA_OPERSTATE][0]]
+        found.operstate = body[at[IFLA_OPERSTATE]][0]
     if IFLA_LINKINFO in at:
-        _link_info(found, raw, *at[IFLA_LINKINFO])
+        _link_info(found, body[at[IFLA_LINKINFO]])
     if IFLA_AF_SPEC in at:
-        _families(found, raw, *at[IFLA_AF_SPEC])
+        _families(found, body[at[IFLA_AF_SPEC]])
     return found
 
 
-def _u32(raw: bytes, at: dict[int, tuple[int, int]], number: int) -> int:
+def _u32(body: bytes, at: dict[int, slice], number: int) -> int:
     place = at.get(number)
-    return 0 if place is None else int.from_bytes(raw[place[0] : place[0] + 4], "little")
+    return 0 if place is None else int.from_bytes(body[place][:4], "little")
 
 
-def _table(raw: bytes, start: int, end: int, layouts: dict[str, tuple[int, str]]) -> dict[str, int]:
-    names = {number: (name, code) for name, (number, code) in layouts.items()}
+def _values(body: bytes, layouts: dict[str, tuple[int, str]]) -> dict[str, int]:
+    at = table(body)
     found: dict[str, int] = {}
-    for number, a, b in attributes(raw, start, end):
-        if number in names and b - a >= calcsize(names[number][1]):
-            name, code = names[number]
-            found[name] = unpack_from("=" + code, raw, a)[0]
+    for name, (number, code) in layouts.items():
+        place = at.get(number)
+        if place is not None and place.stop - place.start >= calcsize(code):
+            found[name] = unpack_from("=" + code, body, place.start)[0]
     return found
 
 
-def _link_info(found: LinkRecord, raw: bytes, start: int, end: int) -> None:
-    for number, a, b in attributes(raw, start, end):
-        if number == IFLA_INFO_KIND:
-            found.kind = raw[a:b].rstrip(b"\0").decode()
-        elif number == IFLA_INFO_DATA and found.kind == "bridge":
-            found.bridge = _table(raw, a, b, IFLA_BR)
-        elif number == IFLA_INFO_SLAVE_DATA:
-            found.port = _table(raw, a, b, IFLA_BRPORT)
+def _link_info(found: LinkRecord, body: bytes) -> None:
+    at = table(body)
+    if IFLA_INFO_KIND in at:
+        found.kind = body[at[IFLA_INFO_KIND]].rstrip(b"\0").decode()
+    if IFLA_INFO_DATA in at and found.kind == "bridge":
+        found.bridge = _values(body[at[IFLA_INFO_DATA]], IFLA_BR)
+    if IFLA_INFO_SLAVE_DATA in at:
+        found.port = _values(body[at[IFLA_INFO_SLAVE_DATA]], IFLA_BRPORT)
 
 
-def _families(found: LinkRecord, raw: bytes, start: int, end: int) -> None:
+def _families(found: LinkRecord, body: bytes) -> None:
     """Find IFLA_INET_CONF (1) of AF_INET (2) and IFLA_INET6_CONF (2) of AF_INET6 (10)."""
-    for family, a, b in attributes(raw, start, end):
-        if family == 2:
-            for number, x, y in attributes(raw, a, b):
-                if number == 1:
-                    found.ipv4 = raw[x:y]
-        elif family == 10:
-            for number, x, y in attributes(raw, a, b):
-                if number == 2:
-                    found.ipv6 = raw[x:y]
-                    break
+    at = table(body)
+    ipv4, ipv6 = (body[at[family]] if family in at else b"" for family in (2, 10))
+    inner = table(ipv4)
+    found.ipv4 = ipv4[inner[1]] if 1 in inner else b""
+    inner = table(ipv6)
+    found.ipv6 = ipv6[inner[2]] if 2 in inner else b""
 
 
 def array_value(array: bytes, index: int) -> int | None:

@@ -171,20 +171,23 @@ def _networks_of_machine() -> dict[str, str]:
 
     host = Place.here(HOST)
     try:
-        links, addresses, *routes = host.socket.dumps(
+        addresses, *families = host.socket.dumps(
             [
-                (codec.link_dump(), decode.link),
                 (codec.address_dump(), decode.address),
                 (codec.route_dump(AF_INET), decode.route),
                 (codec.route_dump(AF_INET6), decode.route),
             ]
         )
+        routes = [route for family in families for route in family if route.protocol != PROTOCOL]
+        # Of a thousand ports without an address there is nothing to know.
+        indices = {index for index, _ in addresses} | {route.index for route in routes} - {0}
+        links = [link for index in sorted(indices) if (link := host.socket.link(index)) is not None]
     finally:
         host.close()
     foreign = {link.index: link.name for link in links if parse_mark(link.alias) is None and link.index != 1}
     found = {network_of(text): foreign[index] for index, text in addresses if index in foreign}
-    for route in (route for family in routes for route in family):
-        if route.protocol != PROTOCOL and route.index in foreign:
+    for route in routes:
+        if route.index in foreign:
             found.setdefault(route.to, foreign[route.index])
     return found
 

@@ -7,6 +7,7 @@ and reports every failure anyway (net/netlink/af_netlink.c, netlink_rcv_skb).
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +15,15 @@ from typing import Any, TypeVar
 
 from netlab.kernel import codec
 from netlab.kernel.codec import HEAD, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, Message
+from netlab.kernel.decode import LinkRecord, link
 
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
 _NLM_F_ACK_TLVS, _NLM_F_DUMP_INTR = 0x200, 0x10
 #: Acknowledgements wait in the receive buffer while the batch runs; its default holds about 250 errors.
 BATCH = 128
 _RECEIVE = 1 << 18
+#: How often a dump is asked for that changes while it is read.
+_TRIES = 16
 
 T = TypeVar("T")
 
@@ -101,60 +105,48 @@ class RouteSocket:
                 if number == sequence:
                     return None if answer == NLMSG_ERROR else (raw, start, end)
 
+    def link(self, index: int) -> LinkRecord | None:
+        """Give one device; None where it is gone."""
+        answer = self.ask(codec.link_query(index))
+        return None if answer is None else link(*answer)
+
     def dump(self, message: Message, decode: Callable[[bytes, int, int], T | None]) -> list[T]:
         """Ask for everything of a sort and decode each answer; asks again if it changed while being read."""
-        return self.dumps([(message, decode)])[0]
-
-    def dumps(self, questions: Sequence[tuple[Message, Callable[[bytes, int, int], Any]]]) -> list[list[Any]]:
-        """Ask several such questions in one system call; what the kernel was too busy for is asked again.
-
-        The kernel answers a dump that fits one buffer before it looks at the next request; while a longer one waits to
-        be fetched, it refuses others with EBUSY (net/netlink/af_netlink.c, __netlink_dump_start).
-        """
-        found: list[list[Any] | None] = [None] * len(questions)
-        for _ in range(16 * len(questions)):
-            left = [i for i, answer in enumerate(found) if answer is None]
-            if not left:
-                return [answer or [] for answer in found]
-            self._ask([questions[i] for i in left], left, found)
+        for _ in range(_TRIES):
+            found = self._one_dump(message, decode)
+            if found is not None:
+                return found
         raise OSError(errno.EAGAIN, "the kernel's tables change faster than they can be read")
 
-    def _ask(
-        self,
-        questions: Sequence[tuple[Message, Callable[[bytes, int, int], Any]]],
-        places: Sequence[int],
-        found: list[list[Any] | None],
-    ) -> None:
-        first = self._sequence
-        self._sequence += len(questions)
-        self._socket.send(
-            b"".join(
-                HEAD.pack(16 + len(body), kind, flags, first + i, 0) + body
-                for i, ((kind, flags, body), _) in enumerate(questions)
-            )
-        )
-        partial: list[list[Any]] = [[] for _ in questions]
-        spoilt: set[int] = set()
-        open_ = len(questions)
-        while open_:
+    def dumps(self, questions: Sequence[tuple[Message, Callable[[bytes, int, int], Any]]]) -> list[list[Any]]:
+        """Ask several such questions, one after the other.
+
+        The kernel refuses a dump with EBUSY until the last answer of the one before has been fetched
+        (net/netlink/af_netlink.c, __netlink_dump_start): asked together, they would be asked again and again.
+        """
+        return [self.dump(message, decode) for message, decode in questions]
+
+    def _one_dump(self, message: Message, decode: Callable[[bytes, int, int], T | None]) -> list[T] | None:
+        """Give every answer, decoded; None where something changed meanwhile."""
+        kind, flags, body = message
+        sequence = self._sequence
+        self._sequence += 1
+        self._socket.send(HEAD.pack(16 + len(body), kind, flags, sequence, 0) + body)
+        found: list[T] = []
+        whole = True
+        while True:
             raw = self._socket.recv(_RECEIVE)
-            for kind, flags, number, start, end in codec.messages(raw):
-                index = number - first
-                if not 0 <= index < len(questions):
+            for answer, flags, number, start, end in codec.messages(raw):
+                if number != sequence:
                     continue
-                if flags & _NLM_F_DUMP_INTR:
-                    spoilt.add(index)
-                if kind == NLMSG_DONE:
-                    open_ -= 1
-                    if index not in spoilt:
-                        found[places[index]] = partial[index]
-                elif kind == NLMSG_ERROR:
-                    open_ -= 1
+                whole = whole and not flags & _NLM_F_DUMP_INTR
+                if answer == NLMSG_DONE:
+                    return found if whole else None
+                if answer == NLMSG_ERROR:
                     failed = -struct.unpack_from("=i", raw, start)[0]
-                    if failed != errno.EBUSY:
-                        raise OSError(failed, "netlink dump")
-                elif (value := questions[index][1](raw, start, end)) is not None:
-                    partial[index].append(value)
+                    raise OSError(failed, os.strerror(failed), "netlink dump")
+                if (value := decode(raw, start, end)) is not None:
+                    found.append(value)
 
 
 def _words(raw: bytes, flags: int, start: int, end: int) -> str:
