@@ -6,7 +6,7 @@ marks is; everything else there is `foreign`: named, so that nothing of ours col
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from socket import AF_INET, AF_INET6
 from typing import Any
 
@@ -24,8 +24,9 @@ from netlab.facts import (
     facts_of,
     veth,
 )
-from netlab.facts.settings import BASELINE
+from netlab.facts.settings import BASELINE, Values
 from netlab.kernel import codec, decode
+from netlab.kernel.ahead import SettingsAhead, settings_ahead
 from netlab.kernel.decode import LinkRecord, RouteRecord
 from netlab.kernel.marks import is_bare, is_half_made, owner
 from netlab.kernel.place import Place, born_setting, journey, read_settings, split_setting
@@ -83,8 +84,14 @@ class Reader:
     def read(self) -> Reading:
         places, scope = self._places, self._scope
         self._nodes[HOST] = _Node(places.get(HOST), places.own(HOST), scope)
+        listed = places.listed()
+        with settings_ahead(listed, scope.settings) as ahead:
+            return self._read(listed, ahead)
+
+    def _read(self, listed: Sequence[Place], ahead: SettingsAhead | None) -> Reading:
+        places, scope = self._places, self._scope
         ours: set[str] = set()
-        for place in places.listed():
+        for place in listed:
             node = _Node(place, True, scope)
             if node.mark == (scope.lab, place.node):
                 ours.add(place.node)
@@ -95,7 +102,7 @@ class Reader:
         for name in places.blocked:
             path = namespace_path(scope.lab, name)
             self._foreign["netns", name] = f"the file {path} exists: it is no namespace, and not this lab's"
-        facts = facts_of(self._facts(ours))
+        facts = facts_of(self._facts(ours, ahead))
         observed = dict(self._observed()) if scope.observe else {}
         return Reading(facts, self._foreign, observed)
 
@@ -105,14 +112,15 @@ class Reader:
         name = registered_name(self._scope.lab, node.name)
         self._foreign["netns", node.name] = f"the namespace {name} exists: it is {words}"
 
-    def _facts(self, ours: set[str]) -> Iterator[Fact]:
+    def _facts(self, ours: set[str], ahead: SettingsAhead | None) -> Iterator[Fact]:
         host = self._nodes[HOST]
         if not self._scope.machine and host.mark == (self._scope.lab, HOST):
             yield Namespace(HOST, host.by_index[1].up)
         for name in sorted(ours):
             yield Namespace(name, self._nodes[name].by_index[1].up)
+        known = {} if ahead is None else ahead.values()
         with journey():
-            settings = {name: found for name, node in self._nodes.items() if (found := self._settings(node))}
+            settings = {name: found for name, node in self._nodes.items() if (found := self._settings(node, known))}
             of_devices = {name: self._device_settings(node, settings.get(name)) for name, node in self._nodes.items()}
         yield from settings.values()
         yield from self._bridges()
@@ -128,7 +136,7 @@ class Reader:
             yield from self._routes(node)
         self._note_foreign(host)
 
-    def _settings(self, node: _Node) -> Settings | None:
+    def _settings(self, node: _Node, known: Mapping[str, Values]) -> Settings | None:
         names = self._scope.settings.get(node.name, ())
         if not names:
             return None
@@ -136,6 +144,8 @@ class Reader:
         if written is not None and all(name in BASELINE and (name in written or _is_optional(name)) for name in names):
             # Made and written by this process a moment ago; what the devices were born with tells if it took.
             return Settings(node.name, tuple((name, written[name]) for name in names if name in written))
+        if node.name in known:
+            return Settings(node.name, known[node.name]) if known[node.name] else None
         node.place.visit()
         found = read_settings(node.place, names)
         return Settings(node.name, tuple(found.items())) if found else None

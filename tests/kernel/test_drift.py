@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import pytest
 
 from netlab import app
 from netlab.app.results import Drift
+from netlab.kernel import ahead
 from netlab.names import far_end_name
 from tests.kernel.second_opinion import check
-from tests.kernel.stage import Stage, made_up, until
+from tests.kernel.stage import FILE, Stage, made_up, until
 
 pytestmark = pytest.mark.kernel
 
@@ -289,3 +292,29 @@ def test_a_program_that_was_killed_is_named_and_started_again(stage: Stage) -> N
 
 def _argument(stage: Stage, pid: str) -> str:
     return stage.run("a", "cat", f"/proc/{pid}/cmdline").split("\0")[1]
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["ahead", "ahead fails"])
+@made_up
+def test_settings_of_many_nodes(stage: Stage, fails: bool) -> None:
+    text = "name: many\nbridges: {br0: 10.0.0.0/16}\nnetns: {'n{0..119}': br0}\n"
+    stage.apply(text)
+    stage.sh("n7", "echo 1 > /proc/sys/net/ipv4/conf/all/arp_ignore")
+    stage.sh("n98", "echo 1 > /proc/sys/net/ipv4/conf/default/rp_filter")
+    serve, trace = ahead._serve, FILE.parent / "begun"
+
+    def begin(*arguments: Any) -> NoReturn:
+        trace.touch()
+        if fails:
+            os._exit(1)
+        serve(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ahead, "_serve", begin)
+        found = app.drift("many").changes
+    assert trace.exists()
+    told = {(change.fact.nodes[0], d.field, d.before, d.after) for change in found for d in change.differences}
+    assert told == {
+        ("n7", "net.ipv4.conf.all.arp_ignore", "1", "0"),
+        ("n98", "net.ipv4.conf.default.rp_filter", "1", "0"),
+    }
