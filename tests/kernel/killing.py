@@ -154,12 +154,15 @@ def _routes() -> list[dict[str, Any]]:
 def machine() -> dict[str, Any]:
     """Give everything that a lab may leave on the present machine: all of it, once what is ending has ended."""
     deadline = time.monotonic() + 10.0
-    own = {1, os.getpid()}
-    for process in map(process_of, pids()):
-        fd = open_process(process) if process is not None and process.alive and process.pid not in own else None
-        if fd is not None:
-            await_ends([fd], deadline)
-            os.close(fd)
+    known = {1, os.getpid()}
+    # One that ends may have forked another, which ends by it, after we looked.
+    while new := [one for one in map(process_of, pids()) if one is not None and one.alive and one.pid not in known]:
+        for process in new:
+            known.add(process.pid)
+            fd = open_process(process)
+            if fd is not None:
+                await_ends([fd], deadline)
+                os.close(fd)
     runtime = os.environ["XDG_RUNTIME_DIR"]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return {
