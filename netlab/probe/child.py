@@ -29,6 +29,9 @@ ENOUGH = 3
 #: Seconds between two requests of an attempt, and between the beginnings of two attempts.
 PACE = 0.3
 INTERVAL = 0.2
+#: The same where an ICMP error is expected: a router tells one sender no more than one a second, after the first six
+#: (icmp_ratelimit; net/ipv4/icmp.c, icmpv4_xrlim_allow).
+INTERVAL_OF_ERRORS = 1.1
 #: When an attempt asks, in seconds from its beginning. A new veth may be deaf in its first second: the kernel looks at
 #: carriers once a second (net/core/link_watch.c), and only then has IPv6 a multicast route and the device a queue.
 FOR_SILENCE = (0.0, PACE, 2 * PACE)
@@ -64,8 +67,8 @@ class _Session:
         now = round(self.clock(), 6)
         return [replace(event, at=now, attempt=self.attempt) for event in events]
 
-    def one_attempt(self, times: tuple[float, ...]) -> list[Event]:
-        """Ask at these times, and wait until it is settled or patience ends."""
+    def one_attempt(self, times: tuple[float, ...], latest: float = math.inf) -> list[Event]:
+        """Ask at these times, and wait until it is settled, patience ends, or it is too late for an answer."""
         self.attempt += 1
         start = self.clock()
         events = self.stamp(_routed(self.check))
@@ -83,7 +86,7 @@ class _Session:
                     if number == 1:
                         # Only now: a TCP socket that has not been told to connect reports itself as hung up.
                         self._register(selector, prober)
-                until = start + outcome.patience(self.check, events)
+                until = min(latest, start + outcome.patience(self.check, events))
                 if outcome.settled(self.check, events, min(len(times), ENOUGH)) or self.clock() >= until:
                     return events
                 due = min(until, start + times[number]) if number < len(times) else until
@@ -157,13 +160,18 @@ def probe(check: Check, source: int, target: int | None) -> tuple[list[Event], f
 def _attempts(session: _Session, check: Check) -> tuple[list[Event], list[Event]]:
     """Try until it holds (`within`), then as long as it holds (`for`); give the first attempt and the last."""
     window = check.within if check.within is not None else 0.0
-    first = last = session.one_attempt(schedule(check, lasting=check.within is None and check.lasting is not None))
+    # What comes after the time that it was given comes too late; silence takes as long as it takes.
+    latest = math.inf if check.within is None or check.expect in outcome.SILENCE else window
+    interval = INTERVAL_OF_ERRORS if check.expect in outcome.BY_ICMP.get(check.kind, ()) else INTERVAL
+    first = last = session.one_attempt(
+        schedule(check, lasting=check.within is None and check.lasting is not None), latest
+    )
     while not outcome.holds(check, last) and session.clock() < window:
-        session.rest(min(window, last[0].at + INTERVAL))
-        last = session.one_attempt(schedule(check, lasting=False))
+        session.rest(min(window, last[0].at + interval))
+        last = session.one_attempt(schedule(check, lasting=False), latest)
     if check.lasting is not None:
         until = session.clock() + check.lasting
         while outcome.holds(check, last) and session.clock() < until:
-            session.rest(min(until, last[0].at + INTERVAL))
+            session.rest(min(until, last[0].at + interval))
             last = session.one_attempt(schedule(check, lasting=True))
     return ([], last) if first is last else (first, last)

@@ -75,6 +75,11 @@ OUTCOME: Mapping[str, Mapping[Meaning, str]] = {
     ),
 }
 
+#: Expectations that are met by an ICMP error, which routers send sparingly.
+BY_ICMP: Mapping[str, frozenset[str]] = {
+    "ping": frozenset({"no-route", "unreachable", "ttl-exceeded"}),
+    "udp": frozenset({"no-route", "unreachable", "ttl-exceeded", "refused"}),
+}
 #: Expectations that are met by silence: seconds to wait for something that breaks them.
 SILENCE: Mapping[str, float] = {"timeout": 1.0, "filtered": 1.0}
 #: Seconds to wait for an answer, an error among them: a router needs 3 s to find out that a neighbour does not answer

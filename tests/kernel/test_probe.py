@@ -282,6 +282,18 @@ def test_within_ends(sandbox: Sandbox) -> None:
     assert 0.6 <= verdict["elapsed"] < 2.0
 
 
+def test_what_comes_after_its_time_is_too_late(sandbox: Sandbox) -> None:
+    verdict = sandbox.one(check("ping", "a", "absent", expect="reply", within=1.0))
+    assert not verdict["ok"]
+    assert 1.0 <= verdict["elapsed"] < 1.5
+
+
+@families
+def test_errors_are_expected_no_faster_than_a_router_tells_them(sandbox: Sandbox, family: int) -> None:
+    asked = check("ping", "a", "nowhere", family, expect="no-route", by="r1", lasting=9.0)
+    assert held(sandbox.one(asked))
+
+
 def test_for_holds_all_along(sandbox: Sandbox) -> None:
     verdicts = sandbox.run(
         check("ping", "a", "b", lasting=1.0),
