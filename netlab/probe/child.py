@@ -29,9 +29,10 @@ ENOUGH = 3
 #: Seconds between two requests of an attempt, and between the beginnings of two attempts.
 PACE = 0.3
 INTERVAL = 0.2
-#: The same where an ICMP error is expected: a router tells one sender no more than one a second, after the first six
-#: (icmp_ratelimit; net/ipv4/icmp.c, icmpv4_xrlim_allow).
-INTERVAL_OF_ERRORS = 1.1
+#: The same where an ICMP error is expected. After a first few, a router tells one sender one error in two seconds: each
+#: costs a second twice, for being due and for being sent, from one purse (net/ipv4/route.c, ip_error; icmp.c,
+#: icmpv4_xrlim_allow).
+INTERVAL_OF_ERRORS = 2.2
 #: When an attempt asks, in seconds from its beginning. A new veth may be deaf in its first second: the kernel looks at
 #: carriers once a second (net/core/link_watch.c), and only then has IPv6 a multicast route and the device a queue.
 FOR_SILENCE = (0.0, PACE, 2 * PACE)
