@@ -293,3 +293,29 @@ def test_a_directory_that_somebody_else_put_there_is_not_trusted(checkout: Check
     assert (status, out) == (1, "")
     assert "is not a directory of yours" in err
     assert list(trap.iterdir()) == []
+
+
+def with_a_test_left(checkout: Checkout) -> None:
+    """Let the tests say that one of them needs another kernel."""
+    left = "  *'tests.record left'*) echo tests/test_x.py::test_x ;;\n"
+    (checkout.tools / "python3").write_text(PYTHON.replace("esac", left + "esac"))
+    for tool in ("mktemp", "id"):
+        if not (checkout.tools / tool).exists():
+            (checkout.tools / tool).symlink_to(shutil.which(tool) or "/bin/" + tool)
+
+
+def test_a_full_kernel_that_a_user_cannot_have_fails_only_where_it_is_asked_for(checkout: Checkout) -> None:
+    with_a_test_left(checkout)
+    test = checkout.root / "scripts/test"
+    assert checkout.run(script=test)[0] == 0
+    status, _, err = checkout.run("--full", script=test)
+    assert status == 1
+    assert "a full kernel needs QEMU. Type: sudo apt-get install --no-install-recommends qemu-system-x86" in err
+    assert checkout.count("apt-get") == 0
+    assert "-m tests.record table" in checkout.calls()[-1], "what did run is still told"
+
+
+def test_where_nothing_is_left_no_full_kernel_is_booted(checkout: Checkout) -> None:
+    (checkout.tools / "mktemp").symlink_to(shutil.which("mktemp") or "/bin/mktemp")
+    status, _, err = checkout.run("--full", script=checkout.root / "scripts/test")
+    assert (status, "qemu" in err) == (0, False)
