@@ -21,6 +21,8 @@ LONGEST_DEVICE = 15
 HOST = "host"
 #: The interface group that netlab's devices on a real machine are born in: the kernel takes it at creation.
 GROUP = 28268
+#: What the names of netlab's nftables tables begin with.
+TABLE_PREFIX = "netlab-"
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*\Z")
 
@@ -94,6 +96,15 @@ def registered_name(lab: str, node: str) -> str:
     'bridge3-ns0'
     """
     return f"{lab}-{node}"
+
+
+def table_name(lab: str) -> str:
+    """Give the name of a lab's nftables table, which is its mark.
+
+    >>> table_name("docker0")
+    'netlab-docker0'
+    """
+    return TABLE_PREFIX + lab
 
 
 def mark(lab: str, thing: str) -> str:

@@ -6,7 +6,18 @@ from dataclasses import replace
 from random import Random
 
 from netlab.facts import Bridge, Facts, Port
+from tests.capabilities import lacking
+from tests.other_devices import EVERY_KIND
 from tests.strategies import edited, random_lab
+
+#: Kinds that some kernels lack; every other has a stand-in, or is there.
+_PERHAPS = frozenset({"vlan", "ipvlan"})
+
+
+def kinds_here() -> list[str]:
+    """Give the kinds of devices that this kernel makes, by a stand-in perhaps."""
+    lacks = lacking(_PERHAPS)
+    return [kind for kind in EVERY_KIND if kind not in lacks]
 
 
 def real_lab(rng: Random, machine: bool, before: Facts | None = None) -> Facts:
@@ -14,8 +25,9 @@ def real_lab(rng: Random, machine: bool, before: Facts | None = None) -> Facts:
 
     A sandbox keeps its host, which ends only with it; `lo` of the machine itself has no address of a lab's.
     """
+    kinds = kinds_here()
     while True:
-        lab = random_lab(rng, machine) if before is None else edited(before, rng, machine)
+        lab = random_lab(rng, machine, kinds) if before is None else edited(before, rng, machine, kinds)
         if not any(key[:3] == ("address", "host", "lo") for key in lab) if machine else ("netns", "host") in lab:
             return _calmed(lab)
 

@@ -7,7 +7,7 @@ nodes, moved addresses, other MTUs. All draw from a `Random`, which hypothesis c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from random import Random
@@ -17,10 +17,13 @@ from hypothesis import strategies as st
 from netlab.facts import (
     Address,
     Bridge,
+    Chain,
+    Device,
     DeviceSettings,
     End,
     Fact,
     Facts,
+    Forwarding,
     Namespace,
     Port,
     Route,
@@ -30,6 +33,16 @@ from netlab.facts import (
     veth,
 )
 from netlab.names import HOST, derived_mac
+from tests.other_devices import (
+    EVERY_KIND,
+    NAMES,
+    Stacks,
+    changed,
+    random_devices,
+    random_forwarding,
+    swap_names,
+)
+from tests.random_chains import changed_chains, random_chains
 
 NODES = ("n0", "n1", "n2", HOST)
 DEVICES = ("e0", "e1", "e2")
@@ -39,19 +52,18 @@ DESTINATIONS = ("0.0.0.0/0", "172.16.0.0/24", "172.16.1.0/24", "192.0.2.0/24", "
 KINDS = ("blackhole", "unreachable", "prohibit")
 
 
-def random_lab(rng: Random, machine: bool = False) -> Facts:
-    """Draw a lab. On a real machine the host is no fact, and neither are its settings."""
-    return tidy(_soup(rng, machine), rng, machine)
+def random_lab(rng: Random, machine: bool = False, kinds: Collection[str] = EVERY_KIND) -> Facts:
+    """Draw a lab of these kinds of devices. On a real machine the host is no fact, and neither are its settings."""
+    return tidy(_soup(rng, machine), rng, machine, kinds)
 
 
-def edited(lab: Facts, rng: Random, machine: bool = False) -> Facts:
+def edited(lab: Facts, rng: Random, machine: bool = False, kinds: Collection[str] = EVERY_KIND) -> Facts:
     """Change a lab in one to three of the ways in which people change files."""
     facts = list(lab.values())
+    ways = (_swap_nodes, _swap_devices, _shuffle_addresses, _change_links, _change_others, _lose_some, _gain_some)
     for _ in range(rng.randint(1, 3)):
-        facts = rng.choice((_swap_nodes, _shuffle_addresses, _change_links, _lose_some, _gain_some))(
-            facts, rng, machine
-        )
-    return tidy(facts, rng, machine)
+        facts = rng.choice(ways)(facts, rng, machine)
+    return tidy(facts, rng, machine, kinds)
 
 
 def pairs_of_labs(machine: bool = False) -> st.SearchStrategy[tuple[Facts, Facts]]:
@@ -77,14 +89,16 @@ def _soup(rng: Random, machine: bool) -> list[Fact]:
             found.append(veth(_end(rng, *one), _end(rng, *other)))
     found += [_bridge(rng, node, name) for node in nodes for name in BRIDGES if rng.random() < 0.35]
     for node in nodes:
-        found += [_port(rng, node, device) for device in DEVICES if rng.random() < 0.4]
+        found += random_chains(rng, node)
+        found += random_devices(rng, node)
+        found += [_port(rng, node, device) for device in (*DEVICES, "d0", "d1") if rng.random() < 0.3]
         provided = [resource for fact in found for resource in fact.provides()]
         devices = [resource[2] for resource in provided if resource[:2] == ("device", node)] or ["lo"]
         held = [_address(rng, node, rng.choice(devices)) for _ in range(rng.choice((0, 1, 2, 3, 4, 6)))]
         found += held
         found += [_route(rng, node, held) for _ in range(rng.choice((0, 1, 2, 4, 6)))]
         if rng.random() < 0.3:
-            found.append(_device_settings(rng, node, rng.choice(DEVICES)))
+            found.append(_device_settings(rng, node, rng.choice((*DEVICES, *NAMES))))
     return found
 
 
@@ -161,8 +175,24 @@ def _renamed(fact: Fact, names: dict[str, str]) -> Fact:
     if isinstance(fact, Veth):
         ends = [replace(end, node=names.get(end.node, end.node)) for end in (fact.a, fact.b)]
         return veth(*ends)
-    assert isinstance(fact, (Namespace, Bridge, Port, Address, Route, DeviceSettings))
+    assert isinstance(fact, (Namespace, Chain, Bridge, Device, Port, Forwarding, Address, Route, DeviceSettings))
     return replace(fact, node=names.get(fact.node, fact.node))
+
+
+def _swap_devices(facts: list[Fact], rng: Random, machine: bool) -> list[Fact]:
+    one, other = rng.sample(sorted({*DEVICES, *BRIDGES, *NAMES}), 2)
+    return swap_names(facts, rng.choice(NODES), one, other)
+
+
+def _change_others(facts: list[Fact], rng: Random, machine: bool) -> list[Fact]:
+    found: list[Fact] = []
+    for fact in facts:
+        if isinstance(fact, Device) and rng.random() < 0.6:
+            fact = changed(rng, fact)
+        elif isinstance(fact, Forwarding) and rng.random() < 0.4:
+            fact = random_forwarding(rng, fact.node, fact.device)
+        found.append(fact)
+    return changed_chains(found, rng)
 
 
 def _shuffle_addresses(facts: list[Fact], rng: Random, machine: bool) -> list[Fact]:
@@ -208,10 +238,13 @@ def _gain_some(facts: list[Fact], rng: Random, machine: bool) -> list[Fact]:
 # -- what a valid file could mean
 
 
-def tidy(facts: Iterable[Fact], rng: Random, machine: bool = False) -> Facts:
+def tidy(facts: Iterable[Fact], rng: Random, machine: bool = False, kinds: Collection[str] = EVERY_KIND) -> Facts:
     """Leave out what cannot be, first come first served, and add each node's settings."""
-    lab = _Valid(machine)
-    for fact in sorted(facts, key=lambda fact: fact.rank):
+    lab = _Valid(machine, kinds)
+    drawn = list(facts)
+    # Devices twice, for some stand on one that comes later.
+    drawn += [fact for fact in drawn if isinstance(fact, Device)]
+    for fact in sorted(drawn, key=lambda fact: (fact.rank, isinstance(fact, Device))):
         if fact.key not in lab.facts and lab.takes(fact):
             lab.facts[fact.key] = lab.located(fact)
     for node in lab.nodes():
@@ -222,6 +255,8 @@ def tidy(facts: Iterable[Fact], rng: Random, machine: bool = False) -> Facts:
 
 
 def _is_ipv6(fact: Fact) -> bool:
+    if isinstance(fact, Device):
+        return any(":" in str(value) for _, value in fact.options)
     return isinstance(fact, (Address, Route)) and fact.version == 6
 
 
@@ -239,9 +274,10 @@ def _settings(rng: Random, node: str, ipv6: bool) -> Settings:
 class _Valid:
     """The valid facts so far."""
 
-    def __init__(self, machine: bool) -> None:
+    def __init__(self, machine: bool, kinds: Collection[str]) -> None:
         self.facts: dict[tuple[str, ...], Fact] = {}
-        self._machine = machine
+        self._machine, self._kinds = machine, kinds
+        self._stacks = Stacks(self.facts, self._link)
 
     def nodes(self) -> list[str]:
         return [fact.node for fact in self.facts.values() if isinstance(fact, Namespace)]
@@ -251,11 +287,15 @@ class _Valid:
             return True
         if isinstance(fact, Settings) or not all(self._has_node(node) for node in fact.nodes):
             return False
-        if {claim for other in self.facts.values() for claim in other.claims()} & set(fact.claims()):
+        taken = {claim for other in self.facts.values() for claim in other.claims() if claim[0] != "frames"}
+        if taken & set(fact.claims()):
             return False
+        if isinstance(fact, Device):
+            return self._stacks.fits(fact, self._kinds)
+        if isinstance(fact, Forwarding):
+            return self._stacks.can_forward(fact)
         if isinstance(fact, Port):
-            bridge = self._link(fact.node, fact.bridge)
-            return isinstance(self._link(fact.node, fact.device), End) and isinstance(bridge, Bridge)
+            return self._stacks.can_plug(fact) and isinstance(self._link(fact.node, fact.bridge), Bridge)
         if isinstance(fact, Address):
             return self._has_device(fact.node, fact.device) and (
                 fact.version == 4 or self._ipv6(fact.node, fact.device)
@@ -267,10 +307,10 @@ class _Valid:
     def _has_node(self, node: str) -> bool:
         return ("netns", node) in self.facts or (self._machine and node == HOST)
 
-    def _link(self, node: str, name: str) -> Bridge | End | None:
+    def _link(self, node: str, name: str) -> Bridge | End | Device | None:
         for fact in self.facts.values():
-            if isinstance(fact, (Bridge, Veth)):
-                for link in (fact,) if isinstance(fact, Bridge) else (fact.a, fact.b):
+            if isinstance(fact, (Bridge, Veth, Device)):
+                for link in (fact.a, fact.b) if isinstance(fact, Veth) else (fact,):
                     if (link.node, link.name) == (node, name):
                         return link
         return None
@@ -301,9 +341,17 @@ class _Valid:
             self._up(route.node, route.device) and (route.version == 4 or self._ipv6(route.node, route.device))
         ):
             return False
+        if route.onlink and route.version == 4 and not self._has_local_table(route.node):
+            return False
         if route.onlink and route.version == 6:
             return {device for _, device in self._ways(replace(route, device=None))} <= {route.device}
         return route.via is None or route.onlink or bool(self._ways(route))
+
+    def _has_local_table(self, node: str) -> bool:
+        """Tell whether a node has an IPv4 address: where none ever was, the kernel takes no gateway for one."""
+        return (self._up(node, "lo") and ("netns", node) in self.facts) or any(
+            fact.version == 4 for fact in self._addresses(node)
+        )
 
     def located(self, fact: Fact) -> Fact:
         """Name the device of a gateway that two devices are equally close to, as a file would have to."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from netlab.app.enter import capture, execute, shell
     from netlab.app.examination import doctor
     from netlab.app.guard import confirm
+    from netlab.app.impairing import impair
     from netlab.app.look import check, drift, status, validate
     from netlab.app.results import document
     from netlab.app.shipped import copy_examples, examples
@@ -40,6 +41,7 @@ _WHERE = {
     "copy_examples": "shipped",
     "examples": "shipped",
     "confirm": "guard",
+    "impair": "impairing",
     "check": "look",
     "drift": "look",
     "status": "look",
@@ -63,6 +65,7 @@ __all__ = [
     "drift",
     "examples",
     "execute",
+    "impair",
     "picture",
     "plan",
     "plan_commands",

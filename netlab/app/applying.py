@@ -18,6 +18,7 @@ from netlab.app.transaction import Attempt, carry_out, obstructions, read
 from netlab.app.wanted import Wanted, parse_file, wanted_of
 from netlab.app.world import World
 from netlab.errors import Busy, NetlabError, Obstructed, Problem, Span, Unavailable
+from netlab.facts import Device
 from netlab.names import HOST
 from netlab.namespaces.inside import run_inside
 from netlab.namespaces.sandbox import Sandbox, end_sandbox, make_sandbox
@@ -70,7 +71,28 @@ def _obstacles(wanted: Wanted) -> tuple[Problem, ...]:
         bridges = any(fact.family == "bridge" and fact.nodes[0] == HOST for fact in wanted.want.values())
         found += obstacles(bridges, forwards=("settings", HOST) in wanted.want)
         found += overlaps(_host_networks(wanted))
-    return found
+    return found + _stood_in(wanted)
+
+
+def _stood_in(wanted: Wanted) -> tuple[Problem, ...]:
+    """Tell which devices are made of another kind, because this kernel lacks theirs."""
+    devices = [fact for fact in wanted.want.values() if isinstance(fact, Device)]
+    if not devices:
+        return ()
+    from netlab.kernel.capability import stand_ins
+
+    found = stand_ins(devices)
+    first = {fact.kind: wanted.lab.origin.get(fact.key) for fact in reversed(devices)}
+    return tuple(
+        Problem(
+            "stand-in",
+            f"this kernel has no {kind}: {name} stands in, which does the same",
+            first[kind],
+            None,
+            "warning",
+        )
+        for kind, name in found.items()
+    )
 
 
 def _host_networks(wanted: Wanted) -> dict[str, Span | None]:

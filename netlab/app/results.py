@@ -211,6 +211,20 @@ class Examined:
 
 
 @dataclass(frozen=True, slots=True)
+class Impaired:
+    """What leaves by a device: the properties of its impairment as they were, and as they are."""
+
+    lab: str
+    node: str
+    device: str
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"node": self.node, "device": self.device, "before": dict(self.before), "after": dict(self.after)}
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """A topology file that ships with netlab: its name, what it teaches, its text."""
 

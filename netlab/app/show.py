@@ -9,9 +9,12 @@ from netlab.app.results import Planned
 
 def plan_commands(planned: Planned) -> tuple[str, ...]:
     """Turn a plan into the commands that a person would type, runnable by `sh -e` as root."""
+    from netlab.kernel.capability import stand_ins
     from netlab.plan.commands import commands
 
-    return commands(planned.plan.steps, planned.lab, sandboxed=planned.sandboxed)
+    steps = planned.plan.steps
+    found = stand_ins([step.fact for step in steps])
+    return commands(steps, planned.lab, sandboxed=planned.sandboxed, stand_ins=found)
 
 
 def plan_dot(planned: Planned) -> str:

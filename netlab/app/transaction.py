@@ -58,10 +58,22 @@ def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False) -> Sc
                     settings[fact.node] = tuple(dict.fromkeys((*known, *found)))
     if machine and sets and ("settings", HOST) not in sets[0]:
         settings.pop(HOST, None)  # the ledger's to restore, not the plan's
+    chains = frozenset(fact.nodes[0] for facts in sets for fact in facts.values() if fact.family == "chain")
     wanted, former = _device_settings(sets[:1]), _device_settings(sets[1:])
     traces = traces_of(*sets) if machine else Traces()
     unmarked, routes = traces.devices, traces.routes
-    return Scope(lab, machine, frozenset(nodes), settings, wanted, former, observe, routes, unmarked)
+    return Scope(
+        lab,
+        machine,
+        frozenset(nodes),
+        settings,
+        wanted,
+        former,
+        chains=chains,
+        observe=observe,
+        routes=routes,
+        unmarked=unmarked,
+    )
 
 
 def _device_settings(sets: Sequence[Facts]) -> dict[str, tuple[str, ...]]:

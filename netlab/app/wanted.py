@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netlab.app.past import Past
+from netlab.app.requirements import require
 from netlab.app.targets import Found, look_up, read_text
 from netlab.app.world import World
-from netlab.errors import Obstructed, Problem, UsageError
-from netlab.facts import Bridge, Facts
+from netlab.errors import UsageError
+from netlab.facts import Facts
 
 if TYPE_CHECKING:
     from netlab.topology.lab import Lab
@@ -58,7 +59,7 @@ def wanted_of(world: World, path: str, text: str, topology: Topology, sandbox: b
     lab = resolve(topology, sandboxed=sandboxed, held=held)
     past = Past.of(world, found)
     want = past.complete(lab.facts)
-    _require(lab, want)
+    require(lab, want)
     return Wanted(os.path.abspath(path), text, lab, past, sandboxed, want)
 
 
@@ -92,16 +93,3 @@ def _is_on_machine(lab: str) -> bool:
 def _elsewhere(lab: str, sandboxed: bool) -> UsageError:
     where = "in a sandbox" if sandboxed else "on the machine itself"
     return UsageError(f"lab {lab!r} is up {where}\n  fix: netlab destroy {lab}, then apply")
-
-
-def _require(lab: Lab, want: Facts) -> None:
-    """Raise Obstructed where the kernel would take a wish and silently forget it."""
-    asking = [fact for fact in want.values() if isinstance(fact, Bridge) and fact.vlan_filtering]
-    if not asking:
-        return
-    from netlab.kernel.capability import abilities
-
-    if not abilities().vlan_filtering:
-        what = "this kernel's bridges have no VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)"
-        fix = "leave vlan_filtering out, or use a kernel that has it; netlab doctor tells"
-        raise Obstructed([Problem("unavailable", what, lab.origin.get(fact.key), fix) for fact in asking])

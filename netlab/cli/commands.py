@@ -29,6 +29,7 @@ SECTIONS = {
         "exec": "node_commands",
         "shell": "node_commands",
         "capture": "node_commands",
+        "impair": "impair_command",
     },
     "This machine": {
         "doctor": "machine_commands",

@@ -1,8 +1,10 @@
 """Drawings: facts -> a frozen scene -> DOT or Mermaid text -> SVG, PNG or PDF.
 
     index, build    facts -> Scene          what is drawn: boxes, bridges, devices, cables (elements holds the types)
+    filters         facts -> words          NAT, firewalls, impairments; tunnels: VXLAN's entries -> tunnels
     alike           Scene -> Scene          nodes that say the same share a box, in labs too big to draw one by one
-    parts           Scene -> Parts          what is placed on paper; blocks: lines of type, and how large they are
+    parts           Scene -> Parts          what is placed on paper; blocks: lines of type, and how large they are;
+                                            overlays: many tunnels as one network
     graph, tree     Parts -> trees          what hangs together, grown from its centre, and measured
     layout          Parts -> Sketch         which way it grows, who stands where, on which side a cable leaves
     tables, dot     Sketch -> DOT           mermaid: Scene -> Mermaid; sorted, the same bytes for the same scene

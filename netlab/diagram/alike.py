@@ -1,8 +1,8 @@
 """Turns a scene too big to read into one in which alike nodes share a box: "ns0 … ns49", 50 nodes.
 
 Nodes are alike when everything but their names and host parts of addresses is the same: the bridges they hang on, by
-which device, in which subnet; routes, programs, forwarding; what a plan does to each part, and whether the cable is
-alive. So whatever is special stays visible on its own.
+which device, in which subnet; routes, filters, programs, forwarding; what a plan does to each part, and whether the
+cable is alive. So whatever is special stays visible on its own.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ def _signature(box: Box, cables: Sequence[Cable], ports: Mapping[At, Device]) ->
     devices = []
     for device in box.devices:
         addresses = tuple((_subnet(line), line.action) for line in device.addresses)
-        devices.append((_pattern(device.name), addresses, device.notes, device.action))
-    words = (box.forwarding, box.notes, box.routes, box.programs, box.action)
+        kind = (device.caption, device.over and _pattern(device.over), device.bridge)
+        devices.append((_pattern(device.name), addresses, device.notes, device.action, kind))
+    words = (box.forwarding, box.notes, box.routes, box.filters, box.programs, box.action)
     return (box.parent, tuple(sorted(plugs, key=repr)), tuple(devices), words)
 
 

@@ -17,6 +17,8 @@ from netlab.diagram.palette import ACTIONS, INK, SOFT
 NAME, BODY, SMALL = 12, 10, 9
 #: Empty space on each side of a block.
 PADDING = 4
+#: What the line around a box within a box takes, and the space outside it, on both sides together.
+CARD = 2 * PADDING + 2
 #: Height of a line, as a multiple of its type size (Graphviz' own LINESPACING).
 LEADING = 1.2
 #: Longer lines are cut: a program's command line can be of any length.
@@ -59,17 +61,20 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Lines under each other, with padding around them."""
+    """Lines under each other, with padding around them; under these, boxes within the box, one below the other."""
 
     texts: tuple[Text, ...]
+    cards: tuple[Block, ...] = ()
 
     @property
     def width(self) -> int:
-        return round(max((text.width for text in self.texts), default=0) * 1.03 + 2) + 2 * PADDING
+        widest = round(max((text.width for text in self.texts), default=0) * 1.03 + 2) + 2 * PADDING
+        return max([widest, *(card.width + CARD for card in self.cards)])
 
     @property
     def height(self) -> int:
-        return math.ceil(sum(text.size * LEADING for text in self.texts)) + 2 * PADDING
+        cards = sum(card.height + CARD for card in self.cards)
+        return math.ceil(sum(text.size * LEADING for text in self.texts)) + 2 * PADDING + cards
 
 
 def width(text: str, size: int, bold: bool = False) -> float:

@@ -4,20 +4,25 @@ Rules. A namespace is a box, and the host is the outer one. A node that holds br
 inside its box, and so do the plain nodes that hang on nothing but its addressed bridges (a bridge without an address is
 a switch, and what is plugged into it stands outside). A cable shows the names of both its ends; addresses stand with
 the device that carries them, routes and programs in the box, as `ip` would print them. Unusual things are said (an
-MTU other than 1500, STP, down), usual ones are not.
+MTU other than 1500, STP, down), usual ones are not. A device of another kind says what it is, and is tied to what it
+stands on; a tunnel leads to the device that takes its packets out again. What a node translates and filters is said
+where its routes are; what makes a wire worse, at the end that it leaves by.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from netlab.diagram.alike import summary
 from netlab.diagram.elements import Box, Bridge, Cable, Device, Line, Plug, Scene, natural, plural
+from netlab.diagram.filters import filters, impairment
 from netlab.diagram.index import Index, index
-from netlab.facts import MAIN_TABLE, DeviceSettings, Facts, Key, Route, Settings, Veth
+from netlab.diagram.tunnels import Tunnel, caption, kinds_in_words, tunnels
+from netlab.facts import MAIN_TABLE, DeviceSettings, Fact, Facts, Key, Resource, Route, Settings, Veth
 from netlab.facts import Bridge as BridgeFact
+from netlab.facts import Device as DeviceFact
 from netlab.names import HOST
 from netlab.topology.lab import Check
 
@@ -45,16 +50,17 @@ def scene(
     among `facts` too). `live` holds observations by ("device", node, name); a `carrier` of False draws the cable dead.
     """
     acts = actions or {}
-    found = index(facts.values())
+    found = index(_drawn(facts, acts))
     builder = _Builder(found, acts, live or {})
     cables = tuple(sorted((builder.cable(fact) for fact in found.veths), key=_cable_key))
+    led = tuple(sorted((builder.tunnel(one) for one in builder.tunnels.found), key=_cable_key))
     boxes = [builder.box(node) for node in sorted(found.nodes, key=lambda node: (node != HOST, natural(node)))]
     host = replace(boxes[0], kind="host", parent=None, remark="sandbox" if sandboxed else "this machine")
     return summary(
         Scene(
             name=name,
             boxes=(host, *_housed(boxes[1:], cables)),
-            cables=cables,
+            cables=(*cables, *led),
             checks=tuple(_expectation(check) for check in checks),
             counts=_counts(facts, acts),
             planned=actions is not None,
@@ -63,11 +69,25 @@ def scene(
     )
 
 
+def _drawn(facts: Facts, acts: Actions) -> Iterator[Fact]:
+    """Leave out what a plan deletes where it gives the name to something of another family: the new one is drawn."""
+    gone = {key for key in facts if acts.get(key) == "delete"}
+    families: dict[Resource, set[str]] = defaultdict(set)
+    for fact in facts.values() if gone else ():
+        for claim in fact.claims() if fact.key not in gone else ():
+            if claim[0] == "name":
+                families[claim].add(fact.family)
+    for fact in facts.values():
+        if fact.key not in gone or all(families.get(one, set()) <= {fact.family} for one in fact.claims()):
+            yield fact
+
+
 class _Builder:
     """What every element of one scene is built from: the index, the plan's actions, the observations."""
 
     def __init__(self, found: Index, acts: Actions, live: Live) -> None:
         self.found, self.acts, self.live = found, acts, live
+        self.tunnels = tunnels(found)
 
     def box(self, node: str) -> Box:
         """Turn the facts of a node into its box."""
@@ -85,6 +105,7 @@ class _Builder:
             forwarding=(forwarding := self._forwarding(settings)),
             notes=() if forwarding else _changed(settings, acts),
             routes=tuple(Line(_route(fact), acts.get(fact.key)) for fact in routes),
+            filters=filters(found, node, acts),
             programs=tuple(
                 Line(f"$ {fact.command}", acts.get(fact.key))
                 for fact in sorted(found.programs.get(node, ()), key=lambda fact: fact.command)
@@ -110,6 +131,8 @@ class _Builder:
 
     def device(self, node: str, name: str) -> Device:
         """Turn what is known of a device that is no bridge into what is drawn at the end of its cable."""
+        if (node, name) in self.found.others:
+            return self._other(self.found.others[node, name])
         end, cable = self.found.ends.get((node, name), (None, None))
         port = self.found.ports.get((node, name))
         made = self.acts.get(cable.key) if cable else None
@@ -120,6 +143,37 @@ class _Builder:
             notes=self._remarks(node, name, end) if end else (),
             action=made or (self.acts.get(port.key) if port else None),
             mac=end.mac if end else None,
+        )
+
+    def _other(self, fact: DeviceFact) -> Device:
+        """Turn a device of another kind into its box: what it is, and what it is tied to."""
+        port = self.found.ports.get((fact.node, fact.name))
+        group = dict(fact.options).get("group")
+        away = [Line(f"group {group}")] if group is not None else []
+        leading = self.tunnels.outward.get((fact.node, fact.name), ())
+        away += [Line(f"to {entry.to}", self.acts.get(entry.key)) for entry in leading]
+        return Device(
+            node=fact.node,
+            name=fact.name,
+            addresses=self._addresses(fact.node, fact.name),
+            notes=(*away, *self._remarks(fact.node, fact.name, fact)),
+            action=self.acts.get(fact.key) or (self.acts.get(port.key) if port else None),
+            mac=fact.mac,
+            caption=caption(fact),
+            over=fact.over,
+            bridge=self.found.bridge_of(fact.node, fact.name),
+        )
+
+    def tunnel(self, one: Tunnel) -> Cable:
+        """Turn a tunnel into a cable with a name; what a plan does to it is what it does to all of its entries."""
+        actions = {self.acts.get(key) for key in one.entries}
+        a, b = one.ends
+        return Cable(
+            Plug(a.node, a.name),
+            Plug(b.node, b.name),
+            action=actions.pop() if len(actions) == 1 else "update",
+            dead=any(not end.up or self._silent(end.node, end.name) for end in one.ends),
+            tunnel=caption(a),
         )
 
     def cable(self, fact: Veth) -> Cable:
@@ -148,9 +202,11 @@ class _Builder:
         return tuple(Line(fact.address, self.acts.get(fact.key)) for fact in facts)
 
     def _remarks(self, node: str, name: str, link: object) -> tuple[Line, ...]:
-        """Say what is unusual about a device: its MTU, that it is down or dead, that a plan changes its settings."""
+        """Say what is unusual about a device: what it does to packets, its MTU, that it is down or dead or changed."""
+        worse = self.found.impairments.get((node, name))
+        found = [Line(impairment(worse), self.acts.get(worse.key))] if worse else []
         mtu, up = getattr(link, "mtu", None), getattr(link, "up", True)
-        found = [Line(f"mtu {mtu}")] if mtu not in (None, _USUAL_MTU) else []
+        found += [Line(f"mtu {mtu}")] if mtu not in (None, _USUAL_MTU) else []
         found += [Line("down")] if not up else [Line("no carrier")] if self._silent(node, name) else []
         settings = self.found.device_settings.get((node, name))
         return (*found, *_changed(settings, self.acts))
@@ -186,7 +242,9 @@ def _expectation(check: Check) -> str:
 def _counts(facts: Facts, acts: Actions) -> str:
     kept = [fact.family for fact in facts.values() if acts.get(fact.key) != "delete" and fact.key != ("netns", HOST)]
     nouns = (("netns", "namespace"), ("bridge", "bridge"), ("veth", "veth pair"))
-    return ", ".join(plural(kept.count(family), noun) for family, noun in nouns if family in kept)
+    others = [fact for fact in facts.values() if isinstance(fact, DeviceFact) and acts.get(fact.key) != "delete"]
+    words = [plural(kept.count(family), noun) for family, noun in nouns if family in kept]
+    return ", ".join((*words, *kinds_in_words(others)))
 
 
 def _cable_key(cable: Cable) -> tuple[object, ...]:

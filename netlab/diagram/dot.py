@@ -5,7 +5,7 @@ The output holds no time, no hash and no order but that of names and cables: the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 
 from netlab.diagram.blocks import SMALL, Text
 from netlab.diagram.elements import GLYPHS, Scene
@@ -17,6 +17,12 @@ from netlab.diagram.tree import BESIDE, BETWEEN, MARGIN, Way
 
 #: So many checks are listed under the drawing.
 MOST_CHECKS = 8
+#: How the links inside a node look.
+_LINKS = {
+    "routing": f'color="{SOFT}", style="dotted", tooltip="forwarding"',
+    "tie": f'color="{SOFT}", penwidth="1", tooltip="stands on"',
+    "near": 'style="invis", weight="1"',
+}
 
 
 def to_dot(scene: Scene) -> str:
@@ -42,9 +48,10 @@ def to_dot(scene: Scene) -> str:
 def _frames(source: Parts, sketch: Sketch, parent: str | None, indent: str) -> Iterator[str]:
     """Write the frames that stand in `parent`, each with its parts and the frames inside it."""
     filled = {one.part.frame for one in sketch.places} | {frame.parent for frame in source.frames}
+    below = _worded_below(source, sketch)
     for frame in (frame for frame in source.frames if frame.parent == parent):
         yield f"{indent}subgraph {quoted('cluster ' + frame.node)} {{"
-        yield f"{indent}  {_frame(frame)}"
+        yield f"{indent}  {_frame(frame, below=frame.node in below)}"
         for place in (place for place in sketch.places if place.part.frame == frame.node):
             label = f"label=<{table(place, sketch.way)}>, tooltip={quoted(place.part.tooltip)}"
             yield f"{indent}  {quoted(place.part.id)} [{label}]"
@@ -55,11 +62,31 @@ def _frames(source: Parts, sketch: Sketch, parent: str | None, indent: str) -> I
         yield f"{indent}}}"
 
 
-def _frame(frame: Frame) -> str:
+def _worded_below(source: Parts, sketch: Sketch) -> Container[str]:
+    """Name the frames whose words stand at their lower edge: where cables come from above, and none leaves below."""
+    parents = {frame.node: frame.parent for frame in source.frames}
+    around = {place.part.id: set(_surrounding(place.part.frame, parents)) for place in sketch.places}
+    entered, left = set[str](), set[str]()
+    for wire in sketch.wires:
+        a, b = around[wire.a[0]], around[wire.b[0]]
+        entered |= b - a
+        left |= a - b
+    return entered - left if sketch.way == "TB" else ()
+
+
+def _surrounding(node: str | None, parents: Mapping[str, str | None]) -> Iterator[str]:
+    """Name a frame and those around it."""
+    while node is not None:
+        yield node
+        node = parents.get(node)
+
+
+def _frame(frame: Frame, *, below: bool) -> str:
     ink, fill = colours(frame.kind, frame.action)
     style = "rounded,filled,dashed" if frame.action == "delete" else "rounded,filled"
+    edge = "b" if below else "t"
     return (
-        f'graph [color="{ink}", fillcolor="{fill}", label=<{text(frame.title.texts, "LEFT")}>, labelloc="t",'
+        f'graph [color="{ink}", fillcolor="{fill}", label=<{text(frame.title.texts, "LEFT")}>, labelloc="{edge}",'
         f' margin="{MARGIN}", style="{style}", tooltip={quoted(frame.node)}]'
     )
 
@@ -80,10 +107,15 @@ def _end(end: tuple[str, str], compass: str) -> str:
 def _look(wire: Wire) -> str:
     cable = wire.cable
     if cable is None:
-        return f'color="{SOFT}", style="dotted", tooltip="forwarding"'
+        return _LINKS[wire.link]
     known = [f'color="{ACTIONS[cable.action].ink}"'] if cable.action else [f'color="{DEAD}"'] if cable.dead else []
     known += ['penwidth="3"'] if cable.count > 1 else []
-    known += ['style="dashed"'] if cable.dead or cable.action == "delete" else []
+    if cable.tunnel:
+        name = Text(cable.tunnel, SMALL, colour=ACTIONS[cable.action].ink if cable.action else SOFT)
+        # A network (its plug is no device) bears the name itself.
+        known += [f"label=<{text((name,))}>"] if cable.a.device else []
+        known += ['penwidth="1.6"', 'weight="1"']
+    known += ['style="dashed"'] if cable.dead or cable.tunnel or cable.action == "delete" else []
     ends = " — ".join(f"{plug.node} {plug.device}" for plug in (cable.a, cable.b))
     return ", ".join([*known, f"tooltip={quoted(ends if cable.count == 1 else f'{cable.count} cables')}"])
 

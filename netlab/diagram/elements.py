@@ -26,17 +26,21 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One end of a cable, or a device without one, with the addresses that it carries."""
+    """One end of a cable, or another device of a node, with the addresses that it carries."""
 
     node: str
     name: str
     #: What is printed for the name, where that is something else: "50 ports".
     title: str = ""
     addresses: tuple[Line, ...] = ()
-    #: Remarks: an unusual MTU, "down", "no carrier".
+    #: Remarks: an impairment, an unusual MTU, "down", "no carrier".
     notes: tuple[Line, ...] = ()
     action: str | None = None
     mac: str | None = None
+    #: What it is, where it is no end of a cable: "vxlan 1". What it stands on, and the bridge it is plugged into.
+    caption: str = ""
+    over: str | None = None
+    bridge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class Box:
     forwarding: Line | None = None
     notes: tuple[Line, ...] = ()
     routes: tuple[Line, ...] = ()
+    #: What is translated and filtered here: "masquerade 10.0.0.0/24 out eth0", "forward: drop".
+    filters: tuple[Line, ...] = ()
     programs: tuple[Line, ...] = ()
     #: Devices that are not plugged into a bridge of this box.
     devices: tuple[Device, ...] = ()
@@ -83,13 +89,15 @@ class Plug:
 
 @dataclass(frozen=True, slots=True)
 class Cable:
-    """A veth pair, or `count` alike ones. `dead`: an end is down, or was observed without carrier."""
+    """A veth pair, or `count` alike ones, or a tunnel. `dead`: an end is down, or was observed without carrier."""
 
     a: Plug
     b: Plug
     action: str | None = None
     dead: bool = False
     count: int = 1
+    #: What a tunnel is called ("vxlan 1"): it joins two devices as a cable does, and leads through other ones.
+    tunnel: str = ""
 
 
 @dataclass(frozen=True, slots=True)

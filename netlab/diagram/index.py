@@ -11,7 +11,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from netlab.facts import Address, Bridge, DeviceSettings, End, Fact, Namespace, Port, Program, Route, Settings, Veth
+from netlab.facts import (
+    Address,
+    Bridge,
+    Chain,
+    Device,
+    DeviceSettings,
+    End,
+    Fact,
+    Forwarding,
+    Impairment,
+    Namespace,
+    Port,
+    Program,
+    Route,
+    Settings,
+    Veth,
+)
 from netlab.names import HOST
 
 At = tuple[str, str]
@@ -32,14 +48,18 @@ class Index:
     bridges: dict[str, list[Bridge]] = field(default_factory=_lists)
     routes: dict[str, list[Route]] = field(default_factory=_lists)
     programs: dict[str, list[Program]] = field(default_factory=_lists)
-    #: Devices that are no bridges, whether a cable's ends or merely known by their addresses.
+    chains: dict[str, list[Chain]] = field(default_factory=_lists)
+    #: Devices that are no bridges: a cable's ends, devices of other kinds, or merely known by their addresses.
     devices: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     veths: list[Veth] = field(default_factory=list)
     ends: dict[At, tuple[End, Veth]] = field(default_factory=dict)
+    others: dict[At, Device] = field(default_factory=dict)
+    forwardings: list[Forwarding] = field(default_factory=list)
     ports: dict[At, Port] = field(default_factory=dict)
     addresses: dict[At, list[Address]] = field(default_factory=lambda: defaultdict(list))
     device_settings: dict[At, DeviceSettings] = field(default_factory=dict)
-    #: Devices plugged into each bridge, and those of each node that are plugged into none.
+    impairments: dict[At, Impairment] = field(default_factory=dict)
+    #: Cables plugged into each bridge, and the devices of each node that stand for themselves.
     plugged: dict[At, list[str]] = field(default_factory=dict)
     loose: dict[str, list[str]] = field(default_factory=_lists)
     #: Nodes that hold IPv6 addresses.
@@ -67,11 +87,20 @@ def index(facts: Iterable[Fact]) -> Index:
                 found.routes[fact.node].append(fact)
             case Program():
                 found.programs[fact.node].append(fact)
+            case Chain():
+                found.chains[fact.node].append(fact)
+            case Impairment():
+                found.impairments[fact.node, fact.device] = fact
             case Veth():
                 found.veths.append(fact)
                 for end in (fact.a, fact.b):
                     found.ends[end.node, end.name] = (end, fact)
                     found.devices[end.node].add(end.name)
+            case Device():
+                found.others[fact.node, fact.name] = fact
+                found.devices[fact.node].add(fact.name)
+            case Forwarding():
+                found.forwardings.append(fact)
             case Port():
                 found.ports[fact.node, fact.device] = fact
             case Address():
@@ -88,6 +117,6 @@ def index(facts: Iterable[Fact]) -> Index:
         found.plugged.update(((node, bridge.name), []) for bridge in bridges)
     for node, devices in found.devices.items():
         for device in devices:
-            bridge = found.bridge_of(node, device)
+            bridge = None if (node, device) in found.others else found.bridge_of(node, device)
             (found.plugged[node, bridge] if bridge else found.loose[node]).append(device)
     return found

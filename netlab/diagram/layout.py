@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from netlab.diagram.graph import Graph
@@ -108,7 +108,7 @@ class _Layout:
         """Put every part in its place."""
         side = {name: tree.side for tree in self.trees for name in tree.order}
         wires = tuple(
-            wire if side[wire.a[0]](wire.a[0], wire.b[0]) == "after" else Wire(wire.b, wire.a, wire.cable)
+            wire if side[wire.a[0]](wire.a[0], wire.b[0]) == "after" else replace(wire, a=wire.b, b=wire.a)
             for wire in self.graph.wires
         )
         depths = self._depths()

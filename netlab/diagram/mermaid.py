@@ -20,6 +20,8 @@ from netlab.diagram.tables import printable
 
 #: What a plan's colours mean.
 _LEGEND = {"create": "created", "update": "changed", "delete": "deleted"}
+#: How the links inside a node are drawn; the last one is not.
+_LINKS = {"routing": "-.-", "tie": "---", "near": "~~~"}
 #: The brackets that give a node its shape.
 _SHAPES = {"box": ("(", ")"), "bridge": ("[", "]"), "device": ("([", "])"), "routing": ("([", "])")}
 
@@ -59,14 +61,17 @@ def _frames(source: Parts, parent: str | None, indent: str) -> Iterator[str]:
 
 def _lines(part: Part) -> Sequence[Text]:
     """Give a box's text: its middle, then each device with its addresses (a bridge's ports stand on the cables)."""
-    devices = part.slots if part.kind == "box" else ()
-    return (*part.middle.texts, *(Text(" ".join(_words(line) for line in block.texts)) for _, block in devices))
+    devices = [block for _, block in part.slots] if part.kind == "box" else []
+    found = (*part.middle.cards, *devices)
+    return (*part.middle.texts, *(Text(" ".join(_words(line) for line in block.texts)) for block in found))
 
 
 def _wire(wire: Wire, slots: Mapping[str, Mapping[str, Block]]) -> str:
     a, b = _id(wire.a[0]), _id(wire.b[0])
     if wire.cable is None:
-        return f"  {a} -.- {b}"
+        return f"  {a} {_LINKS[wire.link]} {b}"
+    if wire.cable.tunnel:
+        return f'  {a} -.-|"{_escaped(wire.cable.tunnel)}"| {b}' if wire.cable.a.device else f"  {a} -.- {b}"
     names = [_words(slots[part][device].texts[0]) for part, device in (wire.a, wire.b) if device]
     line = "-.-" if wire.cable.dead else "===" if wire.cable.count > 1 else "---"
     return f'  {a} {line}|"{_escaped(" — ".join(names))}"| {b}' if names else f"  {a} {line} {b}"

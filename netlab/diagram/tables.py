@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Sequence
 
-from netlab.diagram.blocks import PADDING, SMALL, Text
+from netlab.diagram.blocks import PADDING, SMALL, Block, Text
 from netlab.diagram.layout import Place
 from netlab.diagram.palette import ACTIONS, KINDS, SOFT, Colours
 from netlab.diagram.tree import Side, Way
@@ -42,7 +42,7 @@ def table(place: Place, way: Way) -> str:
     wide, high = (across, place.middle) if way == "TB" else (place.middle, across)
     roomy = 2 * PADDING if part.kind == "bridge" else PADDING
     size = "".join(f' {name}="{points}"' for name, points in (("HEIGHT", high), ("WIDTH", wide)) if points)
-    middle = f'<TD CELLPADDING="{roomy}"{size}>{text(part.middle.texts)}</TD>'
+    middle = f'<TD CELLPADDING="{roomy}"{size}>{_with_cards(part.middle, ink)}</TD>'
     cells = [cell for cell in (before, middle, after) if cell]
     body = f"<TR>{''.join(cells)}</TR>" if way == "LR" else "".join(f"<TR>{cell}</TR>" for cell in cells)
     styles = [*(["ROUNDED"] if part.kind != "bridge" else []), *(["DASHED"] if part.action == "delete" else [])]
@@ -51,6 +51,19 @@ def table(place: Place, way: Way) -> str:
         f'<TABLE BORDER="{LINE}" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0" COLOR="{ink}" BGCOLOR="{fill}"{style}>'
         f"{body}</TABLE>"
     )
+
+
+def _with_cards(block: Block, ink: str) -> str:
+    """Set a block's lines, and under them the boxes inside it."""
+    if not block.cards:
+        return text(block.texts)
+    cells = [f"<TD>{text(block.texts)}</TD>"]
+    for card in block.cards:
+        inner = f'<TR><TD CELLPADDING="{PADDING}">{text(card.texts)}</TD></TR>'
+        style = f'BORDER="{LINE}" CELLBORDER="0" CELLSPACING="0" COLOR="{ink}" STYLE="ROUNDED"'
+        cells.append(f'<TD CELLPADDING="{PADDING}"><TABLE {style}>{inner}</TABLE></TD>')
+    rows = "".join(f"<TR>{cell}</TR>" for cell in cells)
+    return f'<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>'
 
 
 def _slots(place: Place, way: Way, which: Side) -> str:

@@ -8,14 +8,33 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from netlab.facts.devices import Device, Forwarding
 from netlab.facts.fact import Difference, Fact, Facts, Key, Need, OnLink, Resource, compare, facts_of
+from netlab.facts.firewall import Chain, Rule, rule_from_json, rule_to_json
+from netlab.facts.impairment import Impairment
 from netlab.facts.links import Bridge, End, Namespace, Port, Stray, Veth, veth
 from netlab.facts.programs import Program
 from netlab.facts.routing import MAIN_TABLE, PROTOCOL, Address, Route, network_of
 from netlab.facts.settings import DeviceSettings, Settings
 
 FAMILIES: dict[str, type[Fact]] = {
-    cls.family: cls for cls in (Namespace, Settings, Bridge, Veth, Stray, Port, Address, DeviceSettings, Route, Program)
+    cls.family: cls
+    for cls in (
+        Namespace,
+        Settings,
+        Chain,
+        Bridge,
+        Veth,
+        Device,
+        Stray,
+        Port,
+        Forwarding,
+        Impairment,
+        Address,
+        DeviceSettings,
+        Route,
+        Program,
+    )
 }
 
 # Looked up once: dataclasses.asdict copies deeply, and a large lab has tens of thousands of facts.
@@ -28,11 +47,15 @@ __all__ = [
     "PROTOCOL",
     "Address",
     "Bridge",
+    "Chain",
+    "Device",
     "DeviceSettings",
     "Difference",
     "End",
     "Fact",
     "Facts",
+    "Forwarding",
+    "Impairment",
     "Key",
     "Namespace",
     "Need",
@@ -41,6 +64,7 @@ __all__ = [
     "Program",
     "Resource",
     "Route",
+    "Rule",
     "Settings",
     "Stray",
     "Veth",
@@ -63,7 +87,11 @@ def to_json(fact: Fact) -> dict[str, Any]:
     for name in _NAMES[type(fact)]:
         value = getattr(fact, name)
         if value is not None:
-            found[name] = _end_to_json(value) if type(value) is End else value
+            if type(value) is End:
+                value = _end_to_json(value)
+            elif name == "rules":
+                value = [rule_to_json(rule) for rule in value]
+            found[name] = value
     return found
 
 
@@ -77,6 +105,9 @@ def from_json(value: dict[str, Any]) -> Fact:
     cls = FAMILIES[rest.pop("fact")]
     if cls is Veth:
         return Veth(End(**rest["a"]), End(**rest["b"]))
-    if "values" in rest:
-        rest["values"] = tuple((name, text) for name, text in rest["values"])
+    if cls is Chain:
+        rest["rules"] = tuple(map(rule_from_json, rest["rules"]))
+    for pairs in ("values", "options"):
+        if pairs in rest:
+            rest[pairs] = tuple((name, value) for name, value in rest[pairs])
     return cls(**rest)

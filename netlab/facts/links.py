@@ -214,5 +214,9 @@ class Port(Fact):
     def needs(self) -> tuple[Need, ...]:
         return (("device", self.node, self.device), ("device", self.node, self.bridge))
 
+    def claims(self) -> tuple[Resource, ...]:
+        # Macvlans and ipvlans take them too.
+        return (("frames", self.node, self.device),)
+
     def label(self) -> str:
         return f"port {self.node}:{self.device} in {self.bridge}"

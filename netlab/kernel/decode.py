@@ -34,6 +34,7 @@ from netlab.kernel.codec import (
     IFLA_MASTER,
     IFLA_MTU,
     IFLA_OPERSTATE,
+    IFLA_QDISC,
     IPV6_METRIC,
     LINK,
     NETNSA_NSID,
@@ -59,6 +60,7 @@ from netlab.kernel.codec import (
     unpack_ip,
 )
 
+_IMPAIRING = (b"netem\0", b"tbf\0")
 #: IPV4_DEVCONF_* of include/uapi/linux/ip.h less 1, and the sysctl of the same name.
 IPV4_DEVICE_SETTINGS = {
     "forwarding": 0,
@@ -88,9 +90,13 @@ class LinkRecord:
     kind: str = ""
     bridge: dict[str, int] | None = None
     port: dict[str, int] | None = None
+    #: Of a kind that is neither: its own attributes as they came.
+    info: bytes = b""
     alias: str = ""
     group: int = 0
     operstate: int = 0
+    #: Whether its queueing discipline is one that files ask for.
+    impaired: bool = False
     ipv4: bytes = b""
     ipv6: bytes = b""
 
@@ -124,6 +130,8 @@ def link(raw: bytes, start: int, end: int) -> LinkRecord:
         found.alias = body[at[IFLA_IFALIAS]].rstrip(b"\0").decode(errors="replace")
     if IFLA_OPERSTATE in at:
         found.operstate = body[at[IFLA_OPERSTATE]][0]
+    if IFLA_QDISC in at:
+        found.impaired = body[at[IFLA_QDISC]] in _IMPAIRING
     if IFLA_LINKINFO in at:
         _link_info(found, body[at[IFLA_LINKINFO]])
     if IFLA_AF_SPEC in at:
@@ -152,6 +160,8 @@ def _link_info(found: LinkRecord, body: bytes) -> None:
         found.kind = body[at[IFLA_INFO_KIND]].rstrip(b"\0").decode()
     if IFLA_INFO_DATA in at and found.kind == "bridge":
         found.bridge = _values(body[at[IFLA_INFO_DATA]], IFLA_BR)
+    elif IFLA_INFO_DATA in at:
+        found.info = body[at[IFLA_INFO_DATA]]
     if IFLA_INFO_SLAVE_DATA in at:
         found.port = _values(body[at[IFLA_INFO_SLAVE_DATA]], IFLA_BRPORT)
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import fields
 from ipaddress import ip_interface, ip_network
 
-from netlab.facts import PROTOCOL, Address, Bridge, End, Port, Route, Veth
+from netlab.facts import PROTOCOL, Address, Bridge, Device, End, Port, Route, Veth
 from netlab.facts.links import BRIDGE_DEFAULTS, PORT_DEFAULTS
 from netlab.kernel.codec import (
     ADDRESS,
@@ -82,7 +82,8 @@ _NEW = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL
 _CHANGE = NLM_F_REQUEST
 
 
-def _link_attributes(name: str, mac: str | None, mtu: int | None, grouped: bool) -> bytes:
+def link_attributes(name: str, mac: str | None, mtu: int | None, grouped: bool) -> bytes:
+    """Give what every new device is told: name, MAC, MTU and, where devices bear marks, the group."""
     found = attribute_text(IFLA_IFNAME, name)
     if mac is not None:
         found += attribute(IFLA_ADDRESS, pack_mac(mac))
@@ -93,7 +94,8 @@ def _link_attributes(name: str, mac: str | None, mtu: int | None, grouped: bool)
     return found
 
 
-def _link_info(kind: str, contents: bytes, slave: bool = False) -> bytes:
+def link_info(kind: str, contents: bytes, slave: bool = False) -> bytes:
+    """Wrap a kind's own attributes; `slave`: those of a port, by the kind of what it is plugged into."""
     kind_number, data_number = (
         (IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA) if slave else (IFLA_INFO_KIND, IFLA_INFO_DATA)
     )
@@ -119,10 +121,10 @@ def new_bridge(fact: Bridge, index: int, grouped: bool) -> Message:
     br_mtu_auto_adjust). So it is born with another.
     """
     born = None if fact.mtu is None else fact.mtu + 1 if fact.mtu < _LARGEST_MTU else fact.mtu - 1
-    body = link_body(index, fact.up) + _link_attributes(fact.name, fact.mac, born, grouped)
+    body = link_body(index, fact.up) + link_attributes(fact.name, fact.mac, born, grouped)
     # A kernel without VLAN filtering refuses even to be told to leave it off.
     options = {name for name, usual in BRIDGE_DEFAULTS.items() if getattr(fact, name) != usual}
-    return RTM_NEWLINK, _NEW, body + _link_info("bridge", _table(IFLA_BR, fact, options))
+    return RTM_NEWLINK, _NEW, body + link_info("bridge", _table(IFLA_BR, fact, options))
 
 
 #: A pair uses one queue each way, but is given as many as there are processors (drivers/net/veth.c,
@@ -137,14 +139,14 @@ def new_veth(
 
     The far end is born down.
     """
-    peer = link_body(indices[1]) + _link_attributes(far.name, far.mac, far.mtu, grouped[1]) + _ONE_QUEUE
+    peer = link_body(indices[1]) + link_attributes(far.name, far.mac, far.mtu, grouped[1]) + _ONE_QUEUE
     if far_namespace is not None:
         peer += attribute(IFLA_NET_NS_FD, I32.pack(far_namespace))
-    body = link_body(indices[0], near.up) + _link_attributes(near.name, near.mac, near.mtu, grouped[0]) + _ONE_QUEUE
-    return RTM_NEWLINK, _NEW, body + _link_info("veth", attribute(VETH_INFO_PEER, peer))
+    body = link_body(indices[0], near.up) + link_attributes(near.name, near.mac, near.mtu, grouped[0]) + _ONE_QUEUE
+    return RTM_NEWLINK, _NEW, body + link_info("veth", attribute(VETH_INFO_PEER, peer))
 
 
-def change_link(name: str, fact: Bridge | End, changed: Collection[str]) -> Message:
+def change_link(name: str, fact: Bridge | End | Device, changed: Collection[str]) -> Message:
     """Give the message that sets the named fields of a device: mac, mtu, up, and a bridge's own."""
     body = link_body(0, fact.up if "up" in changed else None) + attribute_text(IFLA_IFNAME, name)
     if "mac" in changed and fact.mac is not None:
@@ -152,7 +154,7 @@ def change_link(name: str, fact: Bridge | End, changed: Collection[str]) -> Mess
     if "mtu" in changed and fact.mtu is not None:
         body += attribute_u32(IFLA_MTU, fact.mtu)
     if isinstance(fact, Bridge) and (own := _table(IFLA_BR, fact, changed)):
-        body += _link_info("bridge", own)
+        body += link_info("bridge", own)
     return RTM_NEWLINK, _CHANGE, body
 
 
@@ -215,7 +217,7 @@ def port_options(fact: Port, changed: Collection[str] | None = None) -> Iterator
         changed = {name for name, default in PORT_DEFAULTS.items() if getattr(fact, name) != default}
     options = _table(IFLA_BRPORT, fact, changed)
     if options:
-        body = link_body() + attribute_text(IFLA_IFNAME, fact.device) + _link_info("bridge", options, slave=True)
+        body = link_body() + attribute_text(IFLA_IFNAME, fact.device) + link_info("bridge", options, slave=True)
         yield RTM_NEWLINK, _CHANGE, body
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from netlab.facts import Address, Bridge, DeviceSettings, Namespace, Port, Route, Settings, Veth
+from netlab.facts import Address, Bridge, Device, DeviceSettings, Forwarding, Namespace, Port, Route, Settings, Veth
 from netlab.plan.steps import Action, Step
 
 _ROOT = "run as root, or with --sandbox"
@@ -55,6 +55,10 @@ _BY_FACT: dict[tuple[type, int], tuple[str, str | None]] = {
     (Bridge, errno.EINVAL): ("the kernel does not take one of the bridge's options", "look at its priority and timers"),
     (Veth, errno.EOPNOTSUPP): ("this kernel has no veth pairs", "modprobe veth, or install a kernel with CONFIG_VETH"),
     (Veth, errno.EINVAL): ("the kernel does not take the MTU or MAC of an end", "an MTU is 68 to 65535, a MAC unicast"),
+    (Device, errno.EEXIST): ("one of that name or number is there already, and is not the lab's", "give it another"),
+    (Device, errno.EOPNOTSUPP): ("this kernel has no devices of that kind", "modprobe it, or install a kernel with it"),
+    (Device, errno.EADDRINUSE): ("another program has that UDP port", "give the VXLAN another port"),
+    (Forwarding, errno.EAFNOSUPPORT): ("its VXLAN goes over the other version of IP", "give local: an address of it"),
     (Port, 54): ("the bridge is full: it holds 1,023 ports", "use a second bridge"),
     (Port, errno.ELOOP): ("a bridge cannot be a port of a bridge", "join bridges by a veth pair"),
     (Address, errno.EACCES): ("IPv6 is off in that node", "set ipv6: true on the node"),

@@ -13,10 +13,13 @@ from dataclasses import replace
 from netlab.facts import (
     Address,
     Bridge,
+    Chain,
     DeviceSettings,
     End,
     Fact,
     Facts,
+    Forwarding,
+    Impairment,
     Namespace,
     Port,
     Resource,
@@ -26,7 +29,10 @@ from netlab.facts import (
     Veth,
     facts_of,
 )
+from netlab.facts import Device as OtherDevice
+from netlab.facts.devices import TAKERS
 from netlab.kernel.fake_machine import MOST_PORTS, Device, Errno, Node
+from netlab.kernel.families import FAMILIES
 from netlab.names import HOST
 from netlab.plan.steps import Action, Reading, Scope, Step, StepRefused
 
@@ -41,7 +47,7 @@ class FakeKernel:
     After `cut_after` steps it raises Cut instead of doing the next one; None is never. `done` counts the steps done.
     """
 
-    families = frozenset({"netns", "settings", "bridge", "veth", "link", "port", "address", "device-settings", "route"})
+    families = FAMILIES
 
     def __init__(self, machine: bool = False, foreign: Mapping[Resource, str] | None = None) -> None:
         self.machine = machine
@@ -100,13 +106,14 @@ class FakeKernel:
                 yield Namespace(name, node.devices["lo"].up)
             if node.settings:
                 yield Settings(name, tuple(node.settings.items()))
+            yield from node.chains.values()
             for device in node.devices:
                 yield from self._facts_of_device(name, device)
             yield from node.routes.values()
 
     def _facts_of_device(self, node: str, name: str) -> Iterator[Fact]:
         device = self._nodes[node].devices[name]
-        if isinstance(device.link, (Bridge, Stray)):
+        if isinstance(device.link, (Bridge, OtherDevice, Stray)):
             yield device.link
         elif device.link is not None and device.peer is not None and (node, name) < device.peer:
             other = self._nodes[device.peer[0]].devices[device.peer[1]].link
@@ -114,6 +121,9 @@ class FakeKernel:
             yield Veth(device.link, other)
         if device.port is not None:
             yield device.port
+        yield from (Forwarding(node, name, mac, to) for mac, to in device.forwarding)
+        if device.impairment is not None:
+            yield device.impairment
         for address in device.held():
             yield Address(node, name, address)
         if device.settings:
@@ -130,8 +140,16 @@ class FakeKernel:
             if fact.node in self._nodes or ("netns", fact.node) in self.foreign:
                 raise Errno(errno.EEXIST)
             self._nodes[fact.node] = Node(devices={"lo": Device(None, up=fact.up)})
-        elif isinstance(fact, (Bridge, Veth)):
+        elif isinstance(fact, (Bridge, Veth, OtherDevice)):
             self._create_devices(_links(fact))
+        elif isinstance(fact, Chain):
+            if fact.name in self._node(fact.node).chains:
+                raise Errno(errno.EEXIST)
+            self._node(fact.node).chains[fact.name] = fact
+        elif isinstance(fact, Forwarding):
+            self._node(fact.node).add_forwarding(fact.device, fact.mac, fact.to)
+        elif isinstance(fact, Impairment):
+            self._node(fact.node).device(fact.device).impairment = fact
         elif isinstance(fact, Address):
             self._node(fact.node).add_address(fact.device, fact.address)
         elif isinstance(fact, Route):
@@ -144,31 +162,45 @@ class FakeKernel:
             # Settings are always there: making a fact of them is writing them.
             self._update(fact)
 
-    def _create_devices(self, links: Sequence[Bridge | End]) -> None:
+    def _create_devices(self, links: Sequence[Bridge | End | OtherDevice]) -> None:
         for link in links:
             if link.name in self._node(link.node).devices or ("device", link.node, link.name) in self.foreign:
                 raise Errno(errno.EEXIST)
+            if isinstance(link, OtherDevice):
+                self._node(link.node).check_new(link)
         for link, peer in zip(links, reversed(links), strict=True):
             device = Device(link, mtu=link.mtu or 1500, up=link.up)
             if link is not peer:
                 device.peer = (peer.node, peer.name)
             self._nodes[link.node].devices[link.name] = device
+            if isinstance(link, OtherDevice):
+                self._nodes[link.node].share_mode(link)
 
     def _update(self, fact: Fact) -> None:
         if isinstance(fact, Namespace):
             self._node(fact.node).set_up("lo", fact.up)
-        elif isinstance(fact, (Bridge, Veth)):
+        elif isinstance(fact, (Bridge, Veth, OtherDevice)):
             if not self._is_there(fact):
                 raise Errno(errno.ENODEV)
             for link in _links(fact):
                 node = self._nodes[link.node]
+                if isinstance(link, OtherDevice):
+                    self._check_update(node, link)
                 node.devices[link.name].link = link
+                if isinstance(link, OtherDevice):
+                    node.share_mode(link)
                 node.set_mtu(link.name, link.mtu or node.devices[link.name].mtu)
                 node.set_up(link.name, link.up)
         elif isinstance(fact, Port):
             if self._node(fact.node).device(fact.device).port is None:
                 raise Errno(errno.EOPNOTSUPP)
             self._plug(fact)
+        elif isinstance(fact, Chain):
+            if fact.name not in self._node(fact.node).chains:
+                raise Errno(errno.ENOENT)
+            self._node(fact.node).chains[fact.name] = fact
+        elif isinstance(fact, Impairment):
+            self._node(fact.node).device(fact.device).impairment = fact
         elif isinstance(fact, Route):
             self._node(fact.node).change_route(fact)
         elif isinstance(fact, Settings):
@@ -177,6 +209,15 @@ class FakeKernel:
             self._node(fact.node).write_device_settings(fact.device, dict(fact.values))
         else:
             raise AssertionError(f"nothing of a fact of family {fact.family} can change in place")
+
+    def _check_update(self, node: Node, link: OtherDevice) -> None:
+        before = node.devices[link.name].link
+        assert isinstance(before, OtherDevice)
+        assert all(d.field in link.live for d in link.differences(before)), "not to be changed in place"
+        if link.mtu is not None and link.mtu != before.mtu:
+            node.check_mtu(link, link.mtu, errno.ERANGE if link.kind == "vlan" else errno.EINVAL)
+        if link.kind == "vlan" and link.up and link.over is not None and not node.device(link.over).up:
+            raise Errno(errno.ENETDOWN)
 
     def _plug(self, fact: Port) -> None:
         node = self._node(fact.node)
@@ -187,6 +228,11 @@ class FakeKernel:
             raise Errno(errno.EINVAL)
         if isinstance(device.link, Bridge):
             raise Errno(errno.ELOOP)
+        if isinstance(device.link, OtherDevice) and device.link.kind == "ipvlan":
+            raise Errno(errno.EINVAL)
+        taken = any(link.kind in TAKERS for _, link in node.above(fact.device))
+        if taken or node.is_above(fact.device, fact.bridge):
+            raise Errno(errno.EBUSY)
         others = [d for name, d in node.devices.items() if name != fact.device and d.port is not None]
         if sum(1 for other in others if other.port is not None and other.port.bridge == fact.bridge) >= MOST_PORTS:
             raise Errno(errno.EXFULL)
@@ -202,19 +248,25 @@ class FakeKernel:
         elif isinstance(fact, Stray):
             if fact.name in node.devices and isinstance(node.devices[fact.name].link, Stray):
                 node.remove_device(fact.name)
-        elif isinstance(fact, (Bridge, Veth)):
+        elif isinstance(fact, (Bridge, Veth, OtherDevice)):
             if self._is_there(fact):
                 for link in _links(fact):
                     self._nodes[link.node].remove_device(link.name)
+        elif isinstance(fact, Chain):
+            node.chains.pop(fact.name, None)
         elif isinstance(fact, Settings):
             node.settings = {}
         elif isinstance(fact, Route):
             node.delete_route(fact)
-        elif isinstance(fact, (Port, Address, DeviceSettings)) and fact.device in node.devices:
+        elif isinstance(fact, (Port, Address, DeviceSettings, Forwarding, Impairment)) and fact.device in node.devices:
             if isinstance(fact, Port):
                 node.devices[fact.device].port = None
             elif isinstance(fact, Address):
                 node.delete_address(fact.device, fact.address)
+            elif isinstance(fact, Impairment):
+                node.devices[fact.device].impairment = None
+            elif isinstance(fact, Forwarding):
+                node.delete_forwarding(fact.device, fact.mac, fact.to)
             else:
                 node.write_device_settings(fact.device, {})
 
@@ -223,7 +275,7 @@ class FakeKernel:
             if device.peer is not None and device.peer[0] != name:
                 self._nodes[device.peer[0]].remove_device(device.peer[1])
 
-    def _is_there(self, fact: Bridge | Veth) -> bool:
+    def _is_there(self, fact: Bridge | Veth | OtherDevice) -> bool:
         """Tell whether the very device is there: the bridge, or the veth with this other end."""
         links = _links(fact)
         for link, peer in zip(links, reversed(links), strict=True):
@@ -231,10 +283,12 @@ class FakeKernel:
             device = node.devices.get(link.name) if node else None
             if device is None or type(device.link) is not type(link):
                 return False
+            if isinstance(link, OtherDevice) and isinstance(device.link, OtherDevice) and link.kind != device.link.kind:
+                return False
             if link is not peer and device.peer != (peer.node, peer.name):
                 return False
         return True
 
 
-def _links(fact: Bridge | Veth) -> tuple[Bridge | End, ...]:
-    return (fact,) if isinstance(fact, Bridge) else (fact.a, fact.b)
+def _links(fact: Bridge | Veth | OtherDevice) -> tuple[Bridge | End | OtherDevice, ...]:
+    return (fact.a, fact.b) if isinstance(fact, Veth) else (fact,)

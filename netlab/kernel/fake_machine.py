@@ -7,6 +7,10 @@ habits were each tried on Linux 6.18 (tests/kernel holds the trials).
     -------------------------------------  -----------------------------------------------------------------------
     namespace or device deleted            peers of veths go too; ports, addresses, routes, settings go with a device
     bridge deleted                         its ports are free; the devices stay
+    device deleted                         what stands on it goes too
+    device up, down                        its VLANs too; nothing to macvlans, ipvlans, VXLANs
+    ipvlan gets a mode                     all ipvlans of its device
+    device gets a smaller MTU              its VLANs and macvlans too; ipvlans take any, and keep their IPv6
     device down                            its routes (all tables), its IPv6 addresses; IPv4 addresses stay; `lo`: also
                                            IPv6 blackholes, which lie on it. Routes that prefer its addresses stay
     device up                              prefixes are on-link again; routes do not come back
@@ -37,7 +41,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface, ip_network
 
-from netlab.facts import MAIN_TABLE, Bridge, End, Port, Route, Stray
+from netlab.facts import MAIN_TABLE, Bridge, Chain, End, Impairment, Port, Route, Stray
+from netlab.facts import Device as OtherDevice
+from netlab.facts.devices import PASSTHRU, TAKERS
 
 IPV6_MIN_MTU = 1280
 #: BR_MAX_PORTS less port 0 (net/bridge/br_private.h).
@@ -68,7 +74,7 @@ def _bare(address: str) -> str:
 class Device:
     """One device. `link` is the configured part, None for `lo`; `addresses` are in the kernel's order."""
 
-    link: Bridge | End | Stray | None
+    link: Bridge | End | OtherDevice | Stray | None
     #: The other end of a veth: its node and name.
     peer: tuple[str, str] | None = None
     up: bool = True
@@ -76,6 +82,8 @@ class Device:
     port: Port | None = None
     addresses: list[tuple[str, bool]] = field(default_factory=list)  # (A/n, secondary)
     settings: dict[str, str] = field(default_factory=dict)
+    forwarding: list[tuple[str, str]] = field(default_factory=list)  # (MAC, host)
+    impairment: Impairment | None = None
 
     def held(self, version: int | None = None) -> list[str]:
         return [a for a, _ in self.addresses if version in (None, version_of(a))]
@@ -89,6 +97,7 @@ class Node:
     devices: dict[str, Device] = field(default_factory=dict)
     routes: dict[RouteKey, Route] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    chains: dict[str, Chain] = field(default_factory=dict)
 
     def device(self, name: str) -> Device:
         if name not in self.devices:
@@ -123,6 +132,10 @@ class Node:
         if was and not up:
             self.drop_routes(name)
             self.drop_ipv6(name)
+        for other, link in self.above(name) if was != up else ():
+            if link.kind == "vlan":
+                self.devices[other].link = replace(link, up=up)
+                self.set_up(other, up)
 
     def set_mtu(self, name: str, mtu: int) -> None:
         device = self.device(name)
@@ -130,7 +143,13 @@ class Node:
         for key, route in self.routes.items():
             if route.version == 6 and route.device == name and route.mtu is not None and was != mtu:
                 self.routes[key] = replace(route, mtu=mtu) if route.mtu >= mtu or route.mtu == was else route
-        if mtu < IPV6_MIN_MTU:
+        for other, link in self.above(name) if was != mtu else ():
+            if link.kind in ("vlan", "macvlan") and self.devices[other].mtu > mtu:
+                self.devices[other].link = replace(link, mtu=mtu)
+                self.set_mtu(other, mtu)
+            elif link.kind == "ipvlan":
+                self.devices[other].link, self.devices[other].mtu = replace(link, mtu=mtu), mtu
+        if mtu < IPV6_MIN_MTU and was != mtu:
             self.drop_ipv6(name)
             device.settings = {n: v for n, v in device.settings.items() if not n.startswith("net.ipv6.")}
 
@@ -144,7 +163,75 @@ class Node:
                 if route.version == 6 and route.kind != "unicast":
                     del self.routes[key]
 
+    def above(self, name: str) -> list[tuple[str, OtherDevice]]:
+        """Give the devices that stand on one."""
+        links = [(other, device.link) for other, device in self.devices.items()]
+        return [(other, link) for other, link in links if isinstance(link, OtherDevice) and link.over == name]
+
+    def check_new(self, link: OtherDevice) -> None:
+        """Refuse a device that cannot stand where it is to stand, or is one that is there already."""
+        others = [d.link for d in self.devices.values() if isinstance(d.link, OtherDevice) and d.link.kind == link.kind]
+        own = dict(link.options)
+        if link.kind == "vxlan" and any(_number(other) == _number(link) for other in others):
+            raise Errno(errno.EEXIST)
+        if link.over is None:
+            return
+        below = self.device(link.over)
+        if link.kind == "vxlan" and _number(link)[2] == 6 and not self.has_ipv6 and below.mtu >= IPV6_MIN_MTU:
+            raise Errno(errno.EPERM)
+        beside = [other for other in others if other.over == link.over]
+        if link.kind in TAKERS:
+            self._check_takers(link, below, beside)
+        if link.kind == "vlan" and any(dict(other.options) == own for other in beside):
+            raise Errno(errno.EEXIST)
+        self.check_mtu(link, link.mtu or below.mtu, errno.EINVAL)
+        if link.kind == "vlan" and link.up and not below.up:
+            raise Errno(errno.ENETDOWN)
+
+    def _check_takers(self, link: OtherDevice, below: Device, beside: list[OtherDevice]) -> None:
+        """A device's frames are taken in by one: a bridge, macvlans, ipvlans."""
+        takers = {one.kind for _, one in self.above(link.over or "") if one.kind in TAKERS}
+        if below.port is not None or takers - {link.kind}:
+            raise Errno(errno.EBUSY)
+        modes = [dict(one.options).get("mode") for one in (link, *beside)]
+        if link.kind == "macvlan" and beside and PASSTHRU in modes:
+            raise Errno(errno.EINVAL)
+
+    def share_mode(self, link: OtherDevice) -> None:
+        """Give an ipvlan's mode to the others on its device: it is the device's."""
+        for name, other in self.above(link.over) if link.kind == "ipvlan" and link.over is not None else ():
+            if other.kind == "ipvlan":
+                self.devices[name].link = replace(other, options=link.options)
+
+    def check_mtu(self, link: OtherDevice, mtu: int, number: int) -> None:
+        """Refuse an MTU that is more than the device below carries."""
+        if link.over is not None and link.kind in ("vlan", "macvlan") and mtu > self.device(link.over).mtu:
+            raise Errno(number)
+
+    def is_above(self, name: str, other: str) -> bool:
+        """Tell whether a device stands on another, by way of others or of a bridge's ports."""
+        device = self.devices[name]
+        beneath = [one for one, d in self.devices.items() if d.port is not None and d.port.bridge == name]
+        if isinstance(device.link, OtherDevice) and device.link.over is not None:
+            beneath.append(device.link.over)
+        return other in beneath or any(self.is_above(one, other) for one in beneath)
+
+    def add_forwarding(self, name: str, mac: str, to: str) -> None:
+        """Add an entry; one that is there already is fine (vxlan_fdb_append)."""
+        device = self.device(name)
+        if isinstance(device.link, OtherDevice) and version_of(to) != _number(device.link)[2]:
+            raise Errno(errno.EAFNOSUPPORT)
+        if (mac, to) not in device.forwarding:
+            device.forwarding.append((mac, to))
+
+    def delete_forwarding(self, name: str, mac: str, to: str) -> None:
+        device = self.device(name)
+        device.forwarding = [entry for entry in device.forwarding if entry != (mac, to)]
+
     def remove_device(self, name: str) -> None:
+        for child, _ in self.above(name):
+            if child in self.devices:
+                self.remove_device(child)
         device = self.devices[name]
         self.drop_routes(name)
         self.drop_ipv6(name)
@@ -303,6 +390,12 @@ class Node:
         device = self.device(name)
         ipv6 = device.mtu >= IPV6_MIN_MTU
         device.settings = {n: v for n, v in values.items() if ipv6 or not n.startswith("net.ipv6.")}
+
+
+def _number(link: OtherDevice) -> tuple[object, object, int]:
+    """Give what two VXLANs of a namespace cannot share: the number, the port, whether they go over IPv6."""
+    own = dict(link.options)
+    return own.get("id"), own.get("port"), version_of(f"{own.get('local', '')}{own.get('group', '')}")
 
 
 def route_key(route: Route) -> RouteKey:

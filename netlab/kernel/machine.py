@@ -47,13 +47,13 @@ def write_setting(name: str, value: str) -> None:
 
 def dropping_chains() -> tuple[str, ...]:
     """Give, in words, the forward chains of this machine that drop what they do not know: Docker's, a firewall's."""
-    chains = [f"chain {chain.name} of table {chain.table}" for chain in _nftables() if chain.drops_forwarding]
-    found = [*chains, *_legacy_iptables()]
+    dropping = [f"chain {chain.name} of table {chain.table}" for chain in chains() if chain.drops_forwarding]
+    found = [*dropping, *_legacy_iptables()]
     return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)
-class _Chain:
+class MachineChain:
     """A base chain of nftables: where it hooks in, and what it does by itself."""
 
     table: str
@@ -67,8 +67,11 @@ class _Chain:
         return self.hook == _NF_INET_FORWARD and self.policy == _NF_DROP
 
 
-def _nftables() -> list[_Chain]:
-    """Ask nftables, which holds iptables-nft's chains too (include/uapi/linux/netfilter/nf_tables.h)."""
+def chains() -> list[MachineChain]:
+    """Give the base chains of the calling thread's namespace.
+
+    nftables holds iptables-nft's chains too (include/uapi/linux/netfilter/nf_tables.h).
+    """
     from netlab.kernel.socket import RouteSocket
 
     try:
@@ -83,7 +86,7 @@ def _nftables() -> list[_Chain]:
         socket.close()
 
 
-def _chain(raw: bytes, start: int, end: int) -> _Chain | None:
+def _chain(raw: bytes, start: int, end: int) -> MachineChain | None:
     """Turn a NFT_MSG_NEWCHAIN body into a chain; None for families other than IP's."""
     if raw[start] not in _IP_FAMILIES:
         return None
@@ -94,7 +97,7 @@ def _chain(raw: bytes, start: int, end: int) -> _Chain | None:
         at.get(number, b"").rstrip(b"\0").decode(errors="replace")
         for number in (_NFTA_CHAIN_TABLE, _NFTA_CHAIN_NAME, _NFTA_CHAIN_TYPE)
     )
-    return _Chain(table, name, kind, numbers.get(_NFTA_HOOK_HOOKNUM), at.get(_NFTA_CHAIN_POLICY))
+    return MachineChain(table, name, kind, numbers.get(_NFTA_HOOK_HOOKNUM), at.get(_NFTA_CHAIN_POLICY))
 
 
 def _legacy_iptables() -> Iterable[str]:
@@ -196,7 +199,7 @@ def foreign_users_of_forwarding() -> str | None:
     """Name something on this machine, not netlab's, that forwarding may serve: a bridge with an address, or NAT."""
     from netlab.kernel import codec, decode
     from netlab.kernel.place import Place
-    from netlab.names import HOST, parse_mark
+    from netlab.names import HOST, TABLE_PREFIX, parse_mark
 
     host = Place.here(HOST)
     try:
@@ -207,5 +210,5 @@ def foreign_users_of_forwarding() -> str | None:
     for link in links:
         if link.kind == "bridge" and parse_mark(link.alias) is None and link.index in addressed:
             return f"the bridge {link.name}"
-    translating = [chain for chain in _nftables() if chain.kind == "nat"]
+    translating = [chain for chain in chains() if chain.kind == "nat" and not chain.table.startswith(TABLE_PREFIX)]
     return f"address translation in table {translating[0].table}" if translating else None

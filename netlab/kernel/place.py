@@ -84,6 +84,8 @@ class Place:
     def new_index(self, device: str) -> int:
         """Give the index that a new device is to get: chosen in a namespace just made, else 0 (the kernel chooses)."""
         if self.next_index is None:
+            # One of that name that has gone, perhaps with another device, had an index of its own.
+            self.indices.pop(device, None)
             return 0
         found = self.indices[device] = self.next_index
         self.next_index += 1

@@ -7,6 +7,7 @@ marks is; everything else there is `foreign`: named, so that nothing of ours col
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from socket import AF_INET, AF_INET6
 from typing import Any
 
@@ -17,6 +18,7 @@ from netlab.facts import (
     DeviceSettings,
     End,
     Fact,
+    Forwarding,
     Namespace,
     Port,
     Settings,
@@ -24,13 +26,16 @@ from netlab.facts import (
     facts_of,
     veth,
 )
+from netlab.facts.devices import EVERYBODY
 from netlab.facts.settings import BASELINE, Values
 from netlab.kernel import codec, decode
 from netlab.kernel.ahead import SettingsAhead, settings_ahead
 from netlab.kernel.decode import LinkRecord, RouteRecord
 from netlab.kernel.marks import is_bare, is_half_made, owner
+from netlab.kernel.others import device, forwarding, forwarding_dump, group_of, over_of
 from netlab.kernel.place import Place, born_setting, journey, read_settings, split_setting
 from netlab.kernel.places import Places
+from netlab.kernel.qdisc import impairment, qdisc_dump
 from netlab.kernel.strays import FALLBACK, strays
 from netlab.names import HOST, parse_mark, registered_name
 from netlab.namespaces.nodes import namespace_path
@@ -123,6 +128,7 @@ class Reader:
             settings = {name: found for name, node in self._nodes.items() if (found := self._settings(node, known))}
             of_devices = {name: self._device_settings(node, settings.get(name)) for name, node in self._nodes.items()}
         yield from settings.values()
+        yield from self._chains()
         yield from self._bridges()
         yield from self._pairs()
         # Not the ends of pairs that lead into a namespace of ours: those are known, and need no mark.
@@ -130,6 +136,8 @@ class Reader:
         yield from (Stray(HOST, host.by_index[i].name, host.by_index[i].kind) for i in sorted(host.half_made))
         for node in self._nodes.values():
             yield from self._ports(node)
+            yield from self._forwarding(node)
+            yield from self._impairments(node)
             yield from self._addresses(node)
         for node in self._nodes.values():
             yield from of_devices[node.name]
@@ -169,6 +177,16 @@ class Reader:
                 found.setdefault(device, {})[name] = value
         return [DeviceSettings(node.name, device, tuple(values.items())) for device, values in found.items()]
 
+    def _chains(self) -> Iterator[Fact]:
+        nodes = [node for name, node in self._nodes.items() if name in self._scope.chains]
+        if nodes:
+            from netlab.kernel.nftables import read_chains
+
+            with journey():
+                for node in nodes:
+                    node.place.visit()
+                    yield from read_chains(self._scope.lab, node.name)
+
     def _bridges(self) -> Iterator[Fact]:
         for node in self._nodes.values():
             for link in node.links:
@@ -177,7 +195,29 @@ class Reader:
                 if link.kind == "bridge":
                     yield _bridge(node.name, link)
                 elif link.kind != "veth":
-                    yield Stray(node.name, link.name, link.kind or "device")
+                    yield self._other(node, link) or Stray(node.name, link.name, link.kind or "device")
+
+    def _other(self, node: _Node, link: LinkRecord) -> Fact | None:
+        """Give a device of another kind; None where a file cannot ask for it, or it stands on one of another node."""
+        below = over_of(link)
+        if below and (link.namespace_id is not None or below not in node.by_index):
+            return None
+        return device(node.name, link, node.by_index[below].name if below else None)
+
+    def _forwarding(self, node: _Node) -> Iterator[Fact]:
+        """Give where the node's VXLANs send frames, if it has any; not that a group gets what is for everybody."""
+        tunnels = {link.index: link for link in node.links if link.kind == "vxlan" and link.index in node.ours}
+        groups = {index: group_of(link) for index, link in tunnels.items()}
+        for index, mac, to in node.place.socket.dump(forwarding_dump(), forwarding) if tunnels else ():
+            if index in tunnels and (mac, to) != (EVERYBODY, groups[index]):
+                yield Forwarding(node.name, tunnels[index].name, mac, to)
+
+    def _impairments(self, node: _Node) -> Iterator[Fact]:
+        if not any(link.impaired and link.index in node.ours for link in node.links):
+            return
+        for index, found in node.place.socket.dump(qdisc_dump(), impairment):
+            if index in node.ours:
+                yield replace(found, node=node.name, device=node.by_index[index].name)
 
     def _pairs(self) -> Iterator[Fact]:
         """Join the two ends of every veth pair: their indices name each other, in the namespaces that they say."""

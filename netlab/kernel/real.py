@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netlab.facts import Facts, Namespace, Settings
-from netlab.kernel.do import Work
+from netlab.kernel.do import do_steps
+from netlab.kernel.families import FAMILIES
 from netlab.kernel.places import Places
 from netlab.kernel.read import Reader
 from netlab.names import HOST
@@ -15,7 +16,7 @@ from netlab.plan.steps import Reading, Scope, Step
 class RealKernel:
     """The kernel as the calling process sees it: in a sandbox, `machine` is False and `host` is the sandbox's own."""
 
-    families = frozenset({"netns", "settings", "bridge", "veth", "link", "port", "address", "device-settings", "route"})
+    families = FAMILIES
 
     def __init__(self, lab: str, machine: bool) -> None:
         self._places = Places(lab, machine)
@@ -40,7 +41,7 @@ class RealKernel:
 
     def do(self, steps: Sequence[Step]) -> None:
         """Do steps; raises StepRefused."""
-        Work(self._places).run(steps)
+        do_steps(self._places, steps)
 
     @property
     def born(self) -> Mapping[str, str]:

@@ -18,10 +18,11 @@ from socket import AF_INET, AF_INET6
 from netlab.facts import PROTOCOL, Key, Route
 from netlab.kernel import codec, decode, encode
 from netlab.kernel.decode import LinkRecord
+from netlab.kernel.machine import chains
 from netlab.kernel.marks import is_half_made, owner
 from netlab.kernel.place import Place
 from netlab.kernel.places import Places, mark_of, unregister
-from netlab.names import HOST, parse_mark, registered_name
+from netlab.names import HOST, TABLE_PREFIX, parse_mark, registered_name, table_name
 from netlab.namespaces.nodes import NETNS_DIRECTORY, open_path, reservation
 
 
@@ -52,6 +53,10 @@ def tear_down(lab: str, names: Collection[str] = (), routes: Collection[Key] | N
             unregistering.result()
         for path in _reserved(lab):
             path.unlink(missing_ok=True)
+        if any(chain.table == table_name(lab) for chain in chains()):
+            from netlab.kernel.nftables import delete_table
+
+            delete_table(lab)
         # Of a lab of which nothing is found, and nobody knows a route, no route is taken for its.
         if routes or (routes is None and (ours or devices)):
             _delete_routes(host, routes)
@@ -116,7 +121,7 @@ def is_on_machine(lab: str) -> bool:
     places = Places(lab, machine=True)
     try:
         links = places.get(HOST).socket.dump(codec.link_dump(), decode.link)
-        if any(owner(link) == lab for link in links):
+        if any(owner(link) == lab for link in links) or any(chain.table == table_name(lab) for chain in chains()):
             return True
         return any(mark_of(place) == (lab, place.node) for place in places.listed())
     finally:
@@ -134,6 +139,9 @@ def labs_on_machine() -> dict[str, int]:
                 found.setdefault(lab, 0)
     finally:
         host.close()
+    for chain in chains():
+        if chain.table.startswith(TABLE_PREFIX):
+            found.setdefault(chain.table.removeprefix(TABLE_PREFIX), 0)
     for name in _listed(""):
         try:
             place = Place.at(name, open_path(NETNS_DIRECTORY / name))

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from netlab import names
 from netlab.facts import Bridge
-from netlab.kinds.device import DEFAULT_MTU, DeviceSection
+from netlab.kinds.device import DeviceSection
 from netlab.kinds.fields import Duration, Flag, MayBeNone, Network, Section, Short, Whole, fault
 from netlab.source import kind_of, quote
 
@@ -104,13 +104,13 @@ def _hundredths(seconds: float | None) -> int | None:
     return None if seconds is None else 2 * round(seconds * 50)
 
 
-def bridge_fact(section: BridgeSection, lab: str, node: str, name: str, mtu_of_ports: int | None) -> Bridge:
-    """Turn a section into the fact: MAC derived if none is given, MTU that of its smallest port, times in 1/100 s."""
+def bridge_fact(section: BridgeSection, lab: str, node: str, name: str, mtu: int) -> Bridge:
+    """Turn a section into the fact: MAC derived if none is given, times in 1/100 s; `mtu` is its smallest port's."""
     return Bridge(
         node,
         name,
         mac=section.mac or names.derived_mac(lab, node, name),
-        mtu=section.mtu or mtu_of_ports or DEFAULT_MTU,
+        mtu=section.mtu or mtu,
         up=section.up,
         stp=section.stp,
         forward_delay=_hundredths(section.forward_delay),

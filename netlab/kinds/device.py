@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PlainValidator
 
 from netlab.kinds.fields import AnyInterface, Flag, Interface, Mac, MayBeNone, Mtu, Section, read_interface
+from netlab.kinds.impair import ImpairSection
 
 #: The MTU of a device for which neither the file nor another device says one.
 DEFAULT_MTU = 1500
@@ -28,6 +29,7 @@ class DeviceSection(Section):
     mac: Mac | None = Field(None, description="A unicast MAC; left out, netlab derives one that is always the same.")
     mtu: Mtu | None = Field(None, description="The largest packet, in bytes: 68 to 65535.")
     up: Flag = Field(True, description="Whether the device is up.")
+    impair: ImpairSection | None = Field(None, description="What happens to packets that leave by it.")
 
     def given(self) -> tuple[tuple[AnyInterface, tuple[str | int, ...]], ...]:
         """Give the addresses that the section names, each with its path in the section."""

@@ -22,9 +22,13 @@ from netlab.facts import (
     PROTOCOL,
     Address,
     Bridge,
+    Chain,
+    Device,
     DeviceSettings,
     End,
     Fact,
+    Forwarding,
+    Impairment,
     Namespace,
     Port,
     Program,
@@ -33,11 +37,14 @@ from netlab.facts import (
     Stray,
     Veth,
 )
+from netlab.facts.impairment import bits_of, burst_of
 from netlab.facts.links import PORT_DEFAULTS, PORT_SWITCHES
 from netlab.facts.settings import OPTIONAL_PREFIXES
-from netlab.names import GROUP, HOST, mark, registered_name
+from netlab.names import GROUP, HOST, mark, registered_name, table_name
 from netlab.plan.steps import Action, Step
 
+#: What tbf is told besides a rate and a bucket: a twentieth of a second of queue.
+_TBF_LATENCY = "50ms"
 #: The least that an Ethernet device takes (include/uapi/linux/if_ether.h ETH_MIN_MTU).
 _LEAST_MTU = 68
 #: IP6_RT_PRIO_USER (include/net/ip6_fib.h): what metric 0 is in IPv6.
@@ -55,8 +62,12 @@ _BRIDGE_OPTIONS = {
 }
 
 
-def commands(steps: Sequence[Step], lab: str, *, sandboxed: bool) -> tuple[str, ...]:
+def commands(
+    steps: Sequence[Step], lab: str, *, sandboxed: bool, stand_ins: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
     r"""Turn steps into shell commands, one or more to a step, in the same order.
+
+    `stand_ins` names kinds of devices that this kernel lacks, and what is made in their place.
 
     >>> from netlab.facts import Address, Namespace
     >>> made = [Step(Action.CREATE, Namespace("ns0")), Step(Action.CREATE, Address("ns0", "eth0", "10.0.0.1/24"))]
@@ -65,15 +76,15 @@ def commands(steps: Sequence[Step], lab: str, *, sandboxed: bool) -> tuple[str, 
     ip -n demo-ns0 link set dev lo alias netlab:demo/ns0 up
     ip -n demo-ns0 address add 10.0.0.1/24 dev eth0
     """
-    writer = _Writer(lab, sandboxed)
+    writer = _Writer(lab, sandboxed, stand_ins or {})
     return tuple(line for step in steps for line in writer.lines(step))
 
 
 class _Writer:
     """The commands of one plan."""
 
-    def __init__(self, lab: str, sandboxed: bool) -> None:
-        self._lab, self._sandboxed = lab, sandboxed
+    def __init__(self, lab: str, sandboxed: bool, stand_ins: Mapping[str, str]) -> None:
+        self._lab, self._sandboxed, self._stand_ins = lab, sandboxed, stand_ins
 
     def lines(self, step: Step) -> Iterator[str]:
         """Give the commands of one step."""
@@ -83,6 +94,10 @@ class _Writer:
             DeviceSettings: self._settings,
             Bridge: self._bridge,
             Veth: self._veth,
+            Chain: self._chain,
+            Impairment: self._impairment,
+            Device: self._device,
+            Forwarding: self._forwarding,
             Stray: self._stray,
             Port: self._port,
             Address: self._address,
@@ -126,19 +141,19 @@ class _Writer:
         up = ["up"] if fact.up else []
         yield self._ip(node, "link", "set", "dev", "lo", "alias", mark(self._lab, node), *up)
 
-    def _born(self, link: Bridge | End) -> list[str]:
+    def _born(self, link: Bridge | End | Device) -> list[str]:
         """Give the words that say what a device is made with."""
         group = ["group", str(GROUP)] if self._is_machine(link.node) else []
         return ["name", link.name, *group, *(["address", link.mac] if link.mac else [])]
 
-    def _finished(self, link: Bridge | End, *words: str) -> Iterator[str]:
+    def _finished(self, link: Bridge | End | Device, *words: str) -> Iterator[str]:
         """Give the command that marks a new device where it needs it, and sets it up."""
         alias = ["alias", mark(self._lab, f"{HOST}/{link.name}")] if self._is_machine(link.node) else []
         found = [*alias, *words, *(["up"] if link.up else [])]
         if found:
             yield self._ip(link.node, "link", "set", "dev", link.name, *found)
 
-    def _changed(self, link: Bridge | End, fields: Iterable[str]) -> Iterator[str]:
+    def _changed(self, link: Bridge | End | Device, fields: Iterable[str]) -> Iterator[str]:
         words = {"mac": ["address", str(link.mac)], "mtu": ["mtu", str(link.mtu)], "up": ["up" if link.up else "down"]}
         found = [word for field in words if field in fields for word in words[field]]
         if found:
@@ -184,6 +199,59 @@ class _Writer:
             yield self._ip(near.node, "link", "add", *self._born(near), *_mtu(near), "type", "veth", *peer)
             yield from self._finished(near)
             yield from self._finished(far)
+
+    def _device(self, step: Step) -> Iterator[str]:
+        from netlab.kinds.registry import KINDS
+
+        fact = step.fact
+        assert isinstance(fact, Device)
+        kind, options = KINDS[fact.kind], dict(fact.options)
+        if step.action is Action.DELETE:
+            yield self._ip(fact.node, "link", "delete", "dev", fact.name)
+        elif step.action is Action.UPDATE:
+            fields = _fields(step)
+            changed = {name: value for name, value in options.items() if f"{fact.kind}.{name}" in fields}
+            if changed:
+                yield self._ip(fact.node, "link", "set", "dev", fact.name, "type", fact.kind, *kind.words(changed))
+            yield from self._changed(fact, fields)
+        else:
+            below = [] if fact.over is None or kind.over_number else ["link", fact.over]
+            beside = ["dev", fact.over] if fact.over is not None and kind.over_number else []
+            typed = self._stand_ins.get(fact.kind, fact.kind)
+            words = [*self._born(fact), *_mtu(fact), "type", typed, *kind.words(options), *beside]
+            yield self._ip(fact.node, "link", "add", *below, *words)
+            yield from self._finished(fact)
+
+    def _impairment(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Impairment)
+        if step.action is Action.DELETE:
+            yield self._tool("tc", fact.node, "qdisc", "delete", "dev", fact.device, "root")
+        elif "netem" in self._stand_ins and fact.slows_only:
+            slow = ["rate", str(fact.rate), "burst", str(burst_of(bits_of(str(fact.rate)))), "latency", _TBF_LATENCY]
+            yield self._tool("tc", fact.node, "qdisc", "replace", "dev", fact.device, "root", "tbf", *slow)
+        else:
+            yield self._tool("tc", fact.node, "qdisc", "replace", "dev", fact.device, "root", "netem", *fact.words())
+
+    def _chain(self, step: Step) -> Iterator[str]:
+        """Say a chain as a whole: without handles nobody could name the rules that stay."""
+        fact = step.fact
+        assert isinstance(fact, Chain)
+        place = f"inet {table_name(self._lab)}"
+        if step.action is Action.DELETE:
+            yield self._within(fact.node, "nft", f"flush chain {place} {fact.name}; delete chain {place} {fact.name}")
+            return
+        hook = f"type {fact.kind} hook {fact.hook} priority {fact.priority}; policy {fact.policy};"
+        lines = [f"add table {place}", f"add chain {place} {fact.name} {{ {hook} }}"]
+        lines += [f"flush chain {place} {fact.name}"] if step.action is Action.UPDATE else []
+        lines += [f"add rule {place} {fact.name} {rule}" for rule in fact.rules]
+        yield self._within(fact.node, "nft", "; ".join(lines))
+
+    def _forwarding(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Forwarding)
+        verb = "delete" if step.action is Action.DELETE else "append"
+        yield self._tool("bridge", fact.node, "fdb", verb, fact.mac, "dev", fact.device, "dst", fact.to)
 
     def _stray(self, step: Step) -> Iterator[str]:
         fact = step.fact
@@ -282,7 +350,7 @@ def _fields(step: Step) -> set[str]:
     return {difference.field for difference in step.differences}
 
 
-def _mtu(link: Bridge | End) -> list[str]:
+def _mtu(link: Bridge | End | Device) -> list[str]:
     return [] if link.mtu is None else ["mtu", str(link.mtu)]
 
 

@@ -5,6 +5,10 @@
     delete a namespace              all in it, whole veth pairs, what hangs on them   default_device_exit
     delete a device                 its ports, addresses, routes, settings            unregister_netdevice
     delete a bridge                 the ports in it (the devices stay)                net/bridge/br_if.c br_dev_delete
+    delete a device                 the devices that stand on it                      NETDEV_UNREGISTER of each kind
+    set a device down               its VLANs go down too, and come up with it        8021q/vlan.c vlan_device_event
+    set a device's MTU              its VLANs and macvlans keep within it             the same; macvlan.c
+                                    its ipvlans follow, and keep their IPv6           ipvlan_main.c ipvlan_adjust_mtu
     delete the last IPv4 address    all IPv4 routes through the device                fib_frontend.c fib_disable_ip
     delete a primary IPv4 address   its secondaries, unless promote_secondaries       devinet.c __inet_del_ifa
     an IPv4 address leaves a node   routes of the main table that prefer it           fib_semantics.c fib_sync_down_addr
@@ -15,7 +19,7 @@
     change an MTU                   `mtu` of its IPv6 routes, if as large or the same ipv6/route.c rt6_mtu_change
     write disable_ipv6              all IPv6 of the node                              addrconf.c addrconf_disable_ipv6
     write ip_forward                `forwarding` of the node's devices                devinet.c inet_forward_change
-    write conf.default.NAME         NAME of the devices that had the old default      kernel/do.py
+    write conf.default.NAME         NAME of the devices that had the old default      kernel/do_settings.py
 
 An IPv6 address that goes with its device or link, and an IPv4 source in another table, leave routes as they are.
 Programs are not the kernel's: they are ended by steps of their own. Which addresses are primary follows from the
@@ -34,10 +38,13 @@ from netlab.facts import (
     MAIN_TABLE,
     Address,
     Bridge,
+    Device,
     DeviceSettings,
     End,
     Fact,
     Facts,
+    Forwarding,
+    Impairment,
     Key,
     Namespace,
     Need,
@@ -55,6 +62,8 @@ from netlab.plan.steps import Action, Step
 
 #: IPV6_MIN_MTU (include/uapi/linux/ipv6.h).
 IPV6_MIN_MTU = 1280
+#: Kinds whose MTU is kept within that of the device below.
+_WITHIN = ("vlan", "macvlan")
 #: Switches of a node that overwrite `forwarding` of each device, and the family of names that they overwrite.
 _FORWARDING = {"net.ipv4.ip_forward": "net.ipv4.", "net.ipv6.conf.all.forwarding": "net.ipv6."}
 
@@ -177,7 +186,7 @@ class Present:
             for key in list(self._by_node[fact.node]):
                 if not isinstance(self.facts[key], Program):
                     yield key
-        elif isinstance(fact, (Bridge, Veth, Stray)):
+        elif isinstance(fact, (Bridge, Veth, Device, Stray)):
             for _, node, name in fact.provides():
                 yield from list(self._by_device[node, name])
         elif isinstance(fact, Address) and fact.version == 4:
@@ -229,9 +238,29 @@ class Present:
                     yield from self._down(node, device)
                 if other.mtu is not None and other.mtu != one.mtu:
                     self._adjust_routes(node, device, one.mtu, other.mtu)
-                if other.mtu is not None and other.mtu < IPV6_MIN_MTU and (one.mtu is None or one.mtu >= IPV6_MIN_MTU):
+                # An ipvlan may have got its low MTU, and kept its IPv6, by the device below.
+                if other.mtu is not None and other.mtu < IPV6_MIN_MTU and other.mtu != one.mtu:
                     yield from self._ipv6(self._by_device[node, device])
                     yield from self._without(node, _is_of_ipv6, device)
+                yield from self._above(one, other)
+
+    def _above(self, one: Bridge | End | Device, other: Bridge | End | Device) -> Iterator[Key]:
+        """Do to the devices that stand on one what the kernel does when it is changed; give what they lose by it."""
+        for key in list(self._by_device[other.node, other.name]):
+            child = self.facts.get(key)
+            if not isinstance(child, Device) or child.over != other.name:
+                continue
+            after = child
+            if child.kind == "vlan" and one.up != other.up:
+                after = replace(after, up=other.up)
+            if other.mtu is not None and other.mtu != one.mtu:
+                if child.kind in _WITHIN and (child.mtu or 0) > other.mtu:
+                    after = replace(after, mtu=other.mtu)
+                elif child.kind == "ipvlan":
+                    self._change(replace(child, mtu=other.mtu))
+            if after != child:
+                self._change(after)
+                yield from self._with_update(child, after)
 
     def _adjust_routes(self, node: str, device: str, was: int | None, now: int) -> None:
         """Change the MTUs of IPv6 routes as the kernel does when it changes the device's."""
@@ -316,17 +345,19 @@ def _devices(fact: Fact) -> tuple[tuple[str, str], ...]:
         return ((fact.a.node, fact.a.name), (fact.b.node, fact.b.name))
     if isinstance(fact, (Bridge, Stray)):
         return ((fact.node, fact.name),)
+    if isinstance(fact, Device):
+        return ((fact.node, fact.name), *([] if fact.over is None else [(fact.node, fact.over)]))
     if isinstance(fact, Port):
         return ((fact.node, fact.device), (fact.node, fact.bridge))
-    if isinstance(fact, (Address, DeviceSettings)):
+    if isinstance(fact, (Address, DeviceSettings, Forwarding, Impairment)):
         return ((fact.node, fact.device),)
     if isinstance(fact, Route) and fact.device is not None:
         return ((fact.node, fact.device),)
     return ()
 
 
-def _links(fact: Fact | None) -> tuple[Bridge | End, ...]:
+def _links(fact: Fact | None) -> tuple[Bridge | End | Device, ...]:
     """Give the devices that a fact configures."""
     if isinstance(fact, Veth):
         return (fact.a, fact.b)
-    return (fact,) if isinstance(fact, Bridge) else ()
+    return (fact,) if isinstance(fact, (Bridge, Device)) else ()

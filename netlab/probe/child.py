@@ -1,6 +1,6 @@
 """One check becomes its observations, inside the nodes that it is about. Runs in a process of its own.
 
-Waiting is always for a socket or a deadline. outcome.py decides when an attempt is over; this module only asks, and
+A measurement (latency, loss) begins as a ping, and measures when that has ended: see measure.py. Waiting is always for a socket or a deadline. outcome.py decides when an attempt is over; this module only asks, and
 keeps time: an attempt is followed by another while `within` lasts and it does not hold, or while `for` lasts and it
 does.
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 import selectors
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from netlab.namespaces.syscalls import CLONE_NEWNET, setns
-from netlab.probe import outcome
+from netlab.probe import measure, outcome
+from netlab.probe.echoes import measured
 from netlab.probe.events import Event
 from netlab.probe.frames import Arp
 from netlab.probe.listener import Listener, listen
@@ -99,6 +100,16 @@ class _Session:
                     self.listener.serve()
                 events += self.sniffer.read(self.clock(), self.attempt, MOST - len(events))
 
+    def measurement(self, check: Check, asked: Sequence[Event]) -> list[Event]:
+        """Measure what the check asks for, after a ping that came to these events."""
+        try:
+            found = [measured(check, measure.round_trip(asked))]
+        except OSError as error:
+            found = [Event(0, "failed", errno=error.errno)]
+        # What the devices saw of it says nothing more, and is not of the next attempt.
+        list(self.sniffer.read(self.clock(), self.attempt, 0))
+        return self.stamp(found)
+
     def _register(self, selector: selectors.BaseSelector, prober: Prober) -> None:
         ready = selectors.EVENT_READ | (selectors.EVENT_WRITE if self.check.kind == "tcp" else 0)
         for one in prober.sockets():
@@ -153,7 +164,7 @@ def probe(check: Check, source: int, target: int | None) -> tuple[list[Event], f
             if listener is not None:
                 stack.enter_context(closing(listener))
         setns(source, CLONE_NEWNET)
-        session = _Session(check, stack.enter_context(closing(Sniffer(check.address))), listener)
+        session = _Session(measure.asked_first(check), stack.enter_context(closing(Sniffer(check.address))), listener)
         first, last = _attempts(session, check)
         return events + first + last, session.clock()
 
@@ -164,15 +175,19 @@ def _attempts(session: _Session, check: Check) -> tuple[list[Event], list[Event]
     # What comes after the time that it was given comes too late; silence takes as long as it takes.
     latest = math.inf if check.within is None or check.expect in outcome.SILENCE else window
     interval = INTERVAL_OF_ERRORS if check.expect in outcome.BY_ICMP.get(check.kind, ()) else INTERVAL
-    first = last = session.one_attempt(
-        schedule(check, lasting=check.within is None and check.lasting is not None), latest
-    )
+
+    def attempt(lasting: bool) -> list[Event]:
+        found = session.one_attempt(schedule(check, lasting), latest)
+        # A measurement that was begun in time is finished.
+        return found + session.measurement(check, found) if check.kind in measure.MEASURED else found
+
+    first = last = attempt(lasting=check.within is None and check.lasting is not None)
     while not outcome.holds(check, last) and session.clock() < window:
         session.rest(min(window, last[0].at + interval))
-        last = session.one_attempt(schedule(check, lasting=False), latest)
+        last = attempt(lasting=False)
     if check.lasting is not None:
         until = session.clock() + check.lasting
         while outcome.holds(check, last) and session.clock() < until:
             session.rest(min(until, last[0].at + interval))
-            last = session.one_attempt(schedule(check, lasting=True))
+            last = attempt(lasting=True)
     return ([], last) if first is last else (first, last)

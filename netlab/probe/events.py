@@ -12,8 +12,9 @@ An Event is made in the process that probes, crosses to the process that judges 
     asked      seen on a device: this node asks for a neighbour's link-layer address (ARP, neighbour solicitation)
     told       seen on a device: the neighbour's answer
     out, in    seen on a device: a packet to, or from, the target (text says which; icmp for an ICMP error)
+    measured   of so many echo requests (number) so many were lost, and the others took so long; errno: the first refusal
 
-The first seven are what the node's own sockets were given, after its routing, filter and NAT: they decide. The rest
+The first seven, and the last, are what the node's own sockets were given, after its routing, filter and NAT: they decide. The rest
 is what scapy saw on the devices: it explains.
 """
 
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
-What = Literal["route", "listener", "sent", "failed", "reply", "open", "icmp", "asked", "told", "out", "in"]
+What = Literal["route", "listener", "sent", "failed", "reply", "open", "icmp", "asked", "told", "out", "in", "measured"]
 
 #: What a UDP check sends where the file does not say.
 PAYLOAD: Final = "netlab"
@@ -49,6 +50,9 @@ class Event:
     icmp: tuple[int, int] | None = None
     #: A payload, a link-layer address, or the kind of packet.
     text: str | None = None
+    #: A measurement: how many requests had no answer, and the seconds that each of the others took (latency only).
+    lost: int | None = None
+    took: tuple[float, ...] | None = None
 
     def encode(self) -> dict[str, Any]:
         """Give the event as JSON values, unset fields left out.
@@ -59,6 +63,8 @@ class Event:
         found = {field.name: getattr(self, field.name) for field in fields(self)}
         if self.icmp is not None:
             found["icmp"] = list(self.icmp)
+        if self.took is not None:
+            found["took"] = list(self.took)
         return {name: value for name, value in found.items() if value is not None}
 
 
@@ -68,5 +74,5 @@ def decode(values: Mapping[str, Any]) -> Event:
     >>> decode(Event(0.5, "icmp", icmp=(3, 1)).encode()) == Event(0.5, "icmp", icmp=(3, 1))
     True
     """
-    icmp = values.get("icmp")
-    return Event(**{**values, "icmp": tuple(icmp) if icmp is not None else None})
+    tuples = {name: tuple(values[name]) for name in ("icmp", "took") if values.get(name) is not None}
+    return Event(**{**values, **tuples})

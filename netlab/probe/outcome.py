@@ -9,7 +9,11 @@ each kind of check. An outcome equal to the expectation, answered by whom the ch
     arp   reply        an ARP reply (IPv6: a neighbour advertisement) that speaks for the address
           other-reply  something answered, but from another address or with another payload
           timeout      none of these within the patience, nor an error that means something else (tcp: filtered)
+    latency, loss  inside  what was measured lies between the bounds; `below` and `above` else (measure.py)
           impossible   the machine could not send a single request (no such device, no buffers): no expectation is met
+
+A latency that has no answer to measure, and a loss of everything where the ping before it came to an error, have the
+outcome of that ping.
 
 Of one attempt with several requests one answer suffices; an answer weighs more than an error. Of several attempts the
 last one counts: with `within` the first that holds is the last, with `for` the first that does not.
@@ -24,6 +28,7 @@ from ipaddress import ip_address
 from typing import Literal
 
 from netlab.probe.events import Event
+from netlab.probe.measure import MEASURED, amount, asked_first, place, slowest_answer
 from netlab.topology.lab import Check
 
 Meaning = Literal["no-route", "unreachable", "prohibited", "port", "ttl-exceeded", "dropped", "impossible"]
@@ -119,6 +124,20 @@ def meaning_of_icmp(check: Check, icmp: tuple[int, int]) -> tuple[str, Meaning]:
 
 def outcome(check: Check, events: Sequence[Event]) -> Outcome:
     """Decide what became of one attempt from its events."""
+    return _of_measurement(check, events) if check.kind in MEASURED else _of_answers(check, events)
+
+
+def _of_measurement(check: Check, events: Sequence[Event]) -> Outcome:
+    first, measured = _of_answers(asked_first(check), events), amount(check, events)
+    silence = Outcome(silent(check))
+    if check.between is None or measured is None:
+        return first if first.name != "reply" else silence
+    if check.kind == "loss" and measured == 1 and first.name not in ("reply", silence.name):
+        return first
+    return Outcome(place(measured, check.between))
+
+
+def _of_answers(check: Check, events: Sequence[Event]) -> Outcome:
     found = [one for one in (_of_event(check, event, events) for event in events) if one is not None]
     # Of equals min() gives the first.
     return min(found, key=lambda one: _weight(check, one), default=Outcome(silent(check)))
@@ -216,7 +235,7 @@ def patience(check: Check, events: Sequence[Event]) -> float:
         return SILENCE[check.expect]
     if check.kind == "tcp" and check.within is not None:
         return CONNECTION
-    return PATIENCE + (0.0 if check.kind == "arp" else _resolution(check, events))
+    return max(PATIENCE, slowest_answer(check)) + (0.0 if check.kind == "arp" else _resolution(check, events))
 
 
 def _resolution(check: Check, events: Sequence[Event]) -> float:

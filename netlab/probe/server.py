@@ -47,7 +47,8 @@ def load_scapy() -> None:
 
 def check_of(values: Mapping[str, Any]) -> Check:
     """Turn the JSON form of a check (dataclasses.asdict) back into the check."""
-    return Check(**{**values, "span": Span(**values["span"]), "by_addresses": tuple(values["by_addresses"])})
+    tuples = {name: tuple(values[name]) for name in ("by_addresses", "between") if values[name] is not None}
+    return Check(**{**values, "span": Span(**values["span"]), **tuples})
 
 
 def serve(door: socket.socket) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from netlab.errors import Severity
+from netlab.facts.devices import TAKERS
 from netlab.kinds.device import LEAST_IPV6_MTU
 from netlab.source import Path
 from netlab.topology.addressing import outside_of_bridge
@@ -16,14 +18,14 @@ def find_address_faults(draft: Draft, segments: Segments) -> None:
     macs: dict[str, Device] = {}
     for node in draft.nodes.values():
         for device in node.devices.values():
-            _mac(draft, device, macs)
+            _mac(draft, segments, device, macs)
             if not device.addresses:
                 continue
             outside_of_bridge(draft, device, segments)
             _ipv6(draft, device)
             for ip, path in device.addresses:
                 holders.setdefault((ip.version, ip.value), []).append((device, path))
-        _overlaps(draft, node)
+        _overlaps(draft, segments, node)
     for held in holders.values():
         if len(held) > 1:
             _duplicate(draft, segments, held)
@@ -51,8 +53,11 @@ def _free(device: Device, ip: Ip, held: list[tuple[Device, Path]]) -> str:
     return "give one of them another address" if not ip.is_single else "remove one of them"
 
 
-def _overlaps(draft: Draft, node: NodeDraft) -> None:
-    """Warn of two devices of one node whose subnets overlap: only one of them is used."""
+def _overlaps(draft: Draft, segments: Segments, node: NodeDraft) -> None:
+    """Warn of two devices of one node whose subnets overlap: only one of them is used.
+
+    Not of a macvlan or ipvlan and what is on the same wire: that is what they are for.
+    """
     found = [
         (ip.version, ip.base, ip, device, path)
         for device in node.devices.values()
@@ -67,10 +72,18 @@ def _overlaps(draft: Draft, node: NodeDraft) -> None:
         if furthest is not None and furthest[1] is not device and furthest[0].holds(ip.version, ip.base):
             if ip.value == furthest[0].value:
                 continue  # One address on two devices is told as that.
+            if _share_a_wire(segments, device, furthest[1]):
+                continue
             what = f"the subnet of {ip} on {device} overlaps {furthest[0].network} on {furthest[1].name}"
             draft.warn("overlap", what, path, "give them subnets of their own")
         elif furthest is None or not furthest[0].holds(ip.version, ip.base):
             furthest = (ip, device)
+
+
+def _share_a_wire(segments: Segments, one: Device, other: Device) -> bool:
+    """Tell whether one of two devices is a macvlan or ipvlan on the wire of the other."""
+    stacked = not TAKERS.isdisjoint((one.kind, other.kind))
+    return stacked and one.node == other.node and segments.of(one) is segments.of(other)
 
 
 def _ipv6(draft: Draft, device: Device) -> None:
@@ -84,7 +97,8 @@ def _ipv6(draft: Draft, device: Device) -> None:
             return
 
 
-def _mac(draft: Draft, device: Device, macs: dict[str, Device]) -> None:
+def _mac(draft: Draft, segments: Segments, device: Device, macs: dict[str, Device]) -> None:
+    """Warn of a MAC that stands twice; macvlans of one device, and that device, cannot share one."""
     section = device.section
     if section is None or section.mac is None or device.kind == "lo":
         return
@@ -92,4 +106,5 @@ def _mac(draft: Draft, device: Device, macs: dict[str, Device]) -> None:
     if other is not device:
         path = (*(device.path[:-1] if device.path[-1] == "name" else device.path), "mac")
         what = f"the MAC {section.mac} stands twice: {other} has it too"
-        draft.warn("duplicate-mac", what, path, "leave it out and netlab derives one of its own")
+        severity: Severity = "error" if _share_a_wire(segments, device, other) else "warning"
+        draft.tell("duplicate-mac", what, path, "leave it out and netlab derives one of its own", severity)

@@ -90,6 +90,8 @@ class _Resolver:
             within=section.of("within"),
             lasting=section.of("lasting"),
             device=asks,
+            count=section.of("count"),
+            between=section.of("between"),
         )
         self._warn(found, source, number)
         return found
@@ -103,7 +105,7 @@ class _Resolver:
         return node
 
     def _port_fits(self, port: int | None) -> bool:
-        """Hold the target to its kind: tcp and udp want a port, ping and arp have none."""
+        """Hold the target to its kind: tcp and udp want a port, the others have none."""
         kind, to = self.section.kind, self.section.probe.to
         wants = kind in ("tcp", "udp")
         if wants and port is None:
@@ -177,14 +179,15 @@ class _Resolver:
 
     def _warn(self, check: Check, source: NodeDraft, number: Number) -> None:
         """Warn where a check expects an answer that the routes and forwarding of the file do not allow."""
-        if check.kind == "arp" or check.expect not in ("reply", "open", "refused") or check.by is not None:
+        answers = check.expect in ("reply", "open", "refused") or (check.between is not None and not _may_be_cut(check))
+        if check.kind == "arp" or not answers or check.by is not None:
             return
         target = self.draft.nodes.get(check.target_node or "")
         if source.doubtful or (target is not None and target.doubtful):
             return
         found = self.paths.fault(source, number)
         back = ""
-        if found is None and target is not None and target is not source:
+        if found is None and target is not None and target is not source and not self.paths.hides(source, number):
             answer = _source_address(source, number)
             found = self.paths.fault(target, answer) if answer is not None else None
             back = "the answer of "
@@ -199,6 +202,11 @@ class _Resolver:
             if back:
                 what = f"{what.removesuffix(' to it')} back to {source.name}"
             self.draft.warn(code, what, self.path, f"give {node.name} a gateway or a route")
+
+
+def _may_be_cut(check: Check) -> bool:
+    """Say whether a measurement may find nothing at all."""
+    return check.kind == "loss" and check.between is not None and check.between[1] == 1
 
 
 def _source_address(source: NodeDraft, to: Number) -> Number | None:

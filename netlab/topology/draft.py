@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
-from typing import Literal
 
 from netlab.errors import Problem, Severity, Span
-from netlab.facts import Route
+from netlab.facts import Chain, Route
 from netlab.kinds.device import DeviceSection
 from netlab.source import Document, Path
 from netlab.topology.ip import Ip
@@ -29,7 +28,8 @@ class Device:
 
     node: str
     name: str
-    kind: Literal["lo", "bridge", "veth"]
+    #: `lo`, `bridge`, `veth`, or a kind of `netlab.kinds.registry`.
+    kind: str
     path: Path
     section: DeviceSection | None = None
     #: Whether the key at `path`, and not its value, names the device.
@@ -43,6 +43,10 @@ class Device:
     #: For bridges: the subnets that addresses are given from, and the number of ports.
     subnets: list[Ip] = field(default_factory=list)
     ports: int = 0
+    #: The device that it stands on.
+    over: Device | None = None
+    #: Whether a port gives frames back where they came from.
+    hairpin: bool = False
 
     @property
     def up(self) -> bool:
@@ -70,6 +74,9 @@ class NodeDraft:
     connected: list[tuple[Ip, Device]] = field(default_factory=list)
     #: Numbers of the node's own addresses.
     own: set[tuple[int, int]] = field(default_factory=set)
+    #: What it filters and translates, and the settings that this needs, each with the path of what asked for it.
+    chains: list[tuple[Chain, Path]] = field(default_factory=list)
+    needed: dict[str, tuple[str, Path]] = field(default_factory=dict)
     forwarding: bool | None = None
     ipv6: bool = False
     #: Whether a device of this node could not be wired: what follows from that is not told as well.

@@ -8,9 +8,12 @@ from netlab import names
 from netlab.errors import Span
 from netlab.facts import Address, DeviceSettings, Fact, Key, Namespace, Port, Program, Settings, veth
 from netlab.kinds.bridge import BridgeSection, bridge_fact
+from netlab.kinds.registry import KINDS
 from netlab.kinds.veth import end
 from netlab.source import Path
 from netlab.topology.draft import Device, Draft, NodeDraft
+from netlab.topology.mtus import Mtus
+from netlab.topology.others import other_facts
 
 Placed = tuple[Fact, Span]
 #: The settings of a node and of its devices.
@@ -38,13 +41,25 @@ def _all(draft: Draft, settings: dict[str, NodeSettings]) -> Iterator[Placed]:
         own = settings[node.name][0]
         if own is not None:
             yield own, homes[node.name]
-    cables, mtus = _cables(draft, nodes)
+    for node in nodes:
+        for chain, path in node.chains:
+            yield chain, draft.span(path, key=True)
+    mtus = Mtus(draft)
     yield from _bridges(draft, nodes, mtus)
-    yield from cables
+    yield from _cables(draft, nodes)
+    others = [device for node in nodes for device in node.devices.values() if device.kind in KINDS]
+    for device in others:
+        yield from other_facts(draft, device, mtus)
     for node in nodes:
         for device in node.devices.values():
             if device.bridge is not None:
-                yield Port(device.node, device.name, device.bridge.name), draft.span(device.path, device.keyed)
+                port = Port(device.node, device.name, device.bridge.name, hairpin=device.hairpin)
+                yield port, draft.span(device.path, device.keyed)
+    for node in nodes:
+        for device in node.devices.values():
+            if device.section is not None and device.section.impair is not None:
+                at = (*device.path, "impair") if device.keyed else (*device.path[:-1], "impair")
+                yield device.section.impair.fact(device.node, device.name), draft.span(at, key=True)
     for node in nodes:
         for device in node.devices.values():
             for ip, path in device.addresses:
@@ -67,10 +82,8 @@ def _home(draft: Draft, node: NodeDraft) -> Span:
     return draft.span(path, key=True)
 
 
-def _cables(draft: Draft, nodes: list[NodeDraft]) -> tuple[list[Placed], dict[Device, int]]:
-    """Give the veth pairs, and the smallest MTU of each bridge's ports."""
-    found: list[Placed] = []
-    mtus: dict[Device, int] = {}
+def _cables(draft: Draft, nodes: list[NodeDraft]) -> Iterator[Placed]:
+    """Give the veth pairs."""
     done: set[Device] = set()
     lab = draft.lab
     for node in nodes:
@@ -82,18 +95,13 @@ def _cables(draft: Draft, nodes: list[NodeDraft]) -> tuple[list[Placed], dict[De
             near, far = device.section, peer.section
             one = end(near, lab, device.node, device.name, far.mtu if far is not None else None)
             other = end(far, lab, peer.node, peer.name, near.mtu if near is not None else None)
-            found.append((veth(one, other), draft.span(device.path, device.keyed)))
-            for port, made in ((device, one), (peer, other)):
-                if port.bridge is not None:
-                    assert made.mtu is not None
-                    mtus[port.bridge] = min(made.mtu, mtus.get(port.bridge, made.mtu))
-    return found, mtus
+            yield veth(one, other), draft.span(device.path, device.keyed)
 
 
-def _bridges(draft: Draft, nodes: list[NodeDraft], mtus: dict[Device, int]) -> Iterator[Placed]:
+def _bridges(draft: Draft, nodes: list[NodeDraft], mtus: Mtus) -> Iterator[Placed]:
     for node in nodes:
         for device in node.devices.values():
             if device.kind == "bridge":
                 assert isinstance(device.section, BridgeSection)
-                fact = bridge_fact(device.section, draft.lab, node.name, device.name, mtus.get(device))
+                fact = bridge_fact(device.section, draft.lab, node.name, device.name, mtus.of(device))
                 yield fact, draft.span(device.path, key=True)

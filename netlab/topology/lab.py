@@ -8,8 +8,9 @@ from typing import Literal
 
 from netlab.errors import Problem, Span
 from netlab.facts import Facts, Key
+from netlab.facts.impairment import time_text
 
-CheckKind = Literal["ping", "arp", "tcp", "udp"]
+CheckKind = Literal["ping", "arp", "tcp", "udp", "latency", "loss"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Check:
     """One expectation of the file, every name in it resolved.
 
     expect: ping reply|unreachable|no-route|timeout|ttl-exceeded; tcp open|refused|filtered; udp reply|refused|timeout;
-    arp reply|timeout. Times in seconds.
+    arp reply|timeout; latency and loss inside. Times in seconds.
     """
 
     kind: CheckKind
@@ -46,6 +47,31 @@ class Check:
     lasting: float | None = None
     #: The device that an ARP question leaves by.
     device: str | None = None
+    #: How many echo requests are measured, and the least and the most that it may come to: latency in seconds, loss as
+    #: a share from 0 to 1.
+    count: int | None = None
+    between: tuple[float, float] | None = None
+
+    @property
+    def bounds(self) -> str | None:
+        """What a measurement may come to, in words; None for a check that measures nothing.
+
+        >>> check = Check("loss", "", "a", "b", "10.0.0.2", "b", Span("lab.yml", 1, 1), between=(0.01, 0.06))
+        >>> check.bounds
+        '1% to 6%'
+        """
+        if self.between is None:
+            return None
+        return " to ".join(amount_text(self.kind, bound) for bound in self.between)
+
+
+def amount_text(kind: CheckKind, amount: float) -> str:
+    """Write a bound of a latency (seconds) or of a loss (a share) as a file does.
+
+    >>> amount_text("latency", 0.0385), amount_text("loss", 0.035)
+    ('38500us', '3.5%')
+    """
+    return time_text(round(amount * 1_000_000)) if kind == "latency" else f"{amount * 100:.5g}%"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from netlab import names
+from netlab.kinds.registry import KINDS
 from netlab.source import Path
 from netlab.topology.draft import Draft, NodeDraft
 from netlab.topology.ranges import MOST_NODES, expand, size_of
@@ -56,13 +57,14 @@ def _affordable(draft: Draft) -> bool:
 
 
 def _devices_of(section: NodeSection) -> int:
-    return 2 * (len(section.bridge) + len(section.interfaces) + len(section.veths)) + len(section.bridges)
+    others = sum(len(getattr(section, kind.plural)) for kind in KINDS.values())
+    return 2 * (len(section.bridge) + len(section.interfaces) + len(section.veths)) + len(section.bridges) + others
 
 
 def _switches(draft: Draft, host: NodeDraft) -> None:
     """Settle what may stand at the top level or under `host:`, but not in both."""
     topology, section = draft.topology, draft.topology.host
-    for key in ("forwarding", "ipv6", "gateway"):
+    for key in ("forwarding", "ipv6", "gateway", "firewall"):
         if getattr(topology, key) is not None and getattr(section, key) is not None:
             place = draft.place((key,), key=True)
             what = f"{key} of the host stands twice, at {place} and here"

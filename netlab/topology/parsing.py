@@ -14,13 +14,12 @@ from pydantic_core import ErrorDetails
 
 from netlab.errors import FileError, Problem
 from netlab.source import Document, Path, kind_of, quote
-from netlab.topology.checks_spec import CheckSection
+from netlab.topology.checks_spec import REFUSED, CheckSection, LatencySection, LossSection
 from netlab.topology.spec import NodeSection, Topology
 
 #: Sections of the language that this version does not build yet.
 UNSUPPORTED = frozenset(
-    {"dummies", "vlans", "vxlans", "macvlans", "ipvlans", "vrfs", "bonds", "taps", "external", "nat", "firewall"}
-    | {"rules", "services", "containers", "impair", "http", "path", "balance", "latency", "deny"}
+    {"vrfs", "bonds", "taps", "external", "rules", "services", "containers"} | {"http", "path", "balance", "deny"}
 )
 #: Keys that stand in the wrong place, and where they belong.
 ELSEWHERE = {
@@ -31,8 +30,10 @@ ELSEWHERE = {
     "addresses": "an address belongs to a device",
     "mac": "a MAC belongs to a device",
     "mtu": "an MTU belongs to a device",
+    "impair": "an impairment belongs to a device",
 }
-_ON_DEVICE = "write it under a device, as in interfaces: {eth0: {bridge: br0, address: 10.0.0.1/24}}"
+#: What a key of a device looks like where it belongs.
+_ON_DEVICE = {"impair": "impair: {delay: 20ms}"}
 #: Texts of YAML 1.1 that are no truth values in YAML 1.2.
 _TRUTHS = {"on": "true", "yes": "true", "off": "false", "no": "false", "y": "true", "n": "false"}
 _KINDS = {
@@ -74,7 +75,8 @@ def _problem(document: Document, error: ErrorDetails) -> Problem:
     if kind == "missing":
         return _missing(document, path)
     what, fix = _sentence(document, path, error, given)
-    return document.problem(kind.replace("_", "-"), what, path, fix)
+    # A value that is not there has no place of its own.
+    return document.problem(kind.replace("_", "-"), what, path, fix, key=given is None)
 
 
 def _unknown_key(document: Document, path: Path) -> Problem:
@@ -87,8 +89,13 @@ def _unknown_key(document: Document, path: Path) -> Problem:
     if key in UNSUPPORTED or (key == "nat" and section is CheckSection):
         return document.problem("unsupported", f"{key} is not supported by this version", path, "remove it", key=True)
     if key in ELSEWHERE and section is not None and issubclass(section, NodeSection):
-        hint = _ON_DEVICE if key in ("address", "addresses", "mac", "mtu") else None
+        example = _ON_DEVICE.get(key, "address: 10.0.0.1/24")
+        there = f"write it under a device, as in interfaces: {{eth0: {{bridge: br0, {example}}}}}"
+        hint = there if "device" in ELSEWHERE[key] else None
         return document.problem("unknown-key", f"{key} cannot stand here: {ELSEWHERE[key]}", path, hint, key=True)
+    if key in REFUSED and section in (LatencySection, LossSection):
+        what = f"{path[-2]} takes no {key}: {REFUSED[key]}"
+        return document.problem("check", what, path, f"remove {key}", key=True)
     return document.problem("unknown-key", f"unknown key {quote(key)}", path, fix, key=True)
 
 
@@ -99,6 +106,10 @@ def _missing(document: Document, path: Path) -> Problem:
         "name": "add name: eth0, for one",
         "to": "add to: and an address or a name" if "routes" not in path else "add to: 10.0.0.0/24, or to: default",
         "from": "add from: and a node",
+        "id": "add id: 10, for one",
+        "dev": "add dev: and the device that it stands on",
+        "port": "add port: 8080, for one",
+        "between": f"add between: {'[1%, 6%]' if 'loss' in path else '[38ms, 60ms]'}",
     }
     fix = fixes.get(path) or fixes.get(key)
     what = f"the lab has no {key}" if path == ("name",) else f"{key} is missing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,6 +17,12 @@ _MOST_HOPS = 32
 Number = tuple[int, int]
 
 _network = lru_cache(maxsize=65536)(of_text)
+
+
+def is_loopback(number: Number) -> bool:
+    """Tell whether an address is every node's own: 127.0.0.0/8, ::1."""
+    version, value = number
+    return value >> 24 == 127 if version == 4 else value == 1
 
 
 class Hop(NamedTuple):
@@ -83,21 +90,32 @@ class Paths:
 
         Where the file does not tell (the real machine, addresses outside of the lab), None too.
         """
-        node = source
-        for _ in range(_MOST_HOPS):
-            if to in node.own:
-                return None
-            hop = next_hop(node, to)
+        if is_loopback(to):
+            return None
+        for node, hop in self._way(source, to):
             if self.is_machine(node) and (hop is None or node.forwarding is None):
                 return None
             if node is not source and not forwards(node, to[0]):
                 return "forwarding-off", f"forwarding of IPv{to[0]} is off in {node.name}", node
             if hop is None:
                 return "no-route", f"{node.name} has no route to it", node
-            if hop.neighbour is None or hop.device is None:
-                return None
+        return None
+
+    def hides(self, source: NodeDraft, to: Number) -> bool:
+        """Tell whether a node on the way gives packets another source address, to which the answers go."""
+        return any(chain.hook == "postrouting" for node, _ in self._way(source, to) for chain, _ in node.chains)
+
+    def _way(self, source: NodeDraft, to: Number) -> Iterator[tuple[NodeDraft, Hop | None]]:
+        """Give the nodes that a packet goes through, and how it leaves each, as far as the file tells."""
+        node = source
+        for _ in range(_MOST_HOPS):
+            if to in node.own:
+                return
+            hop = next_hop(node, to)
+            yield node, hop
+            if hop is None or hop.neighbour is None or hop.device is None:
+                return
             found = self.holder(hop.neighbour, node.devices.get(hop.device))
             if found is None:
-                return None
+                return
             node = self.draft.nodes[found.node]
-        return None

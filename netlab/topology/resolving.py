@@ -13,6 +13,7 @@ from netlab.topology.addressing import address
 from netlab.topology.checks import resolve_checks
 from netlab.topology.draft import Draft
 from netlab.topology.emit import NodeSettings, emit
+from netlab.topology.firewall import filter_and_translate
 from netlab.topology.lab import Check, Lab
 from netlab.topology.nodes import make_nodes
 from netlab.topology.paths import Paths
@@ -20,6 +21,7 @@ from netlab.topology.routing import route
 from netlab.topology.segments import segments
 from netlab.topology.settings import settle
 from netlab.topology.spec import Topology
+from netlab.topology.stacking import find_stacking_faults
 from netlab.topology.wiring import wire
 
 
@@ -37,11 +39,14 @@ def resolve(topology: Topology, *, sandboxed: bool, held: Mapping[tuple[str, str
         links = segments(draft)
         address(draft, links, held or {})
         find_address_faults(draft, links)
+        find_stacking_faults(draft)
         route(draft)
+        paths = Paths(draft, links)
+        filter_and_translate(draft, paths)
         settings = {node.name: settle(draft, node) for node in draft.nodes.values()}
         _check_programs(draft)
         _spare_loopback(draft)
-        checks = resolve_checks(draft, Paths(draft, links))
+        checks = resolve_checks(draft, paths)
     problems = draft.sorted_problems()
     if any(problem.severity == "error" for problem in problems):
         raise FileError(problems)

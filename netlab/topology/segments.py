@@ -9,6 +9,9 @@ from __future__ import annotations
 from netlab.kinds.bridge import BridgeSection
 from netlab.topology.draft import Device, Draft
 
+#: Kinds whose devices are on the link of the device below.
+_ON_THE_SAME_WIRE = ("macvlan", "ipvlan")
+
 
 class Segments:
     """The segments of a lab, as sets that are joined."""
@@ -38,6 +41,8 @@ class Segments:
 
         A node's device on a bridge is on the bridge's segment; two ends of a cable without a bridge share one.
         """
+        while device.over is not None and device.kind in _ON_THE_SAME_WIRE:
+            device = device.over
         bridge = device if device.kind == "bridge" else device.bridge or device.on
         if bridge is not None:
             return self._root(bridge)

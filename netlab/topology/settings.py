@@ -13,6 +13,7 @@ from functools import cache
 
 from netlab import names
 from netlab.facts import DeviceSettings, Settings
+from netlab.kinds.vxlan import VxlanSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Draft, NodeDraft, nearest
 
@@ -61,7 +62,7 @@ def settle(draft: Draft, node: NodeDraft) -> tuple[Settings | None, list[tuple[D
         values = baseline(bool(node.forwarding), node.ipv6, any(section.bridges for section, _ in node.parts))
     else:
         values = _of_the_machine(node)
-    if not any(section.sysctls for section, _ in node.parts):
+    if not node.needed and not any(section.sysctls for section, _ in node.parts):
         return (Settings(node.name, values) if values else None), []
     asked, of_devices = _asked(draft, node)
     changed = dict(values)
@@ -117,6 +118,10 @@ def _asked(draft: Draft, node: NodeDraft) -> tuple[dict[str, str], dict[str, dic
                 draft.tell("sysctl", what, at, "remove one of them", key=True)
             else:
                 asked[name] = value
+    for name, (value, at) in node.needed.items():
+        match = _OF_DEVICE.match(name)
+        assert match is not None, f"{name} is no device's"
+        of_devices.setdefault(match[2], {}).setdefault(name, (value, at))
     return asked, of_devices
 
 
@@ -138,13 +143,15 @@ def _normal(name: str, value: str) -> str:
 
 
 def _ipv6(draft: Draft, node: NodeDraft) -> bool:
-    """Tell whether a node speaks IPv6: if it says so, or has an address or a route of IPv6."""
+    """Tell whether a node speaks IPv6: if it says so, or has an address, a route or a VXLAN of IPv6."""
     said, at = None, node.path
     for section, path in node.parts:
         if section.ipv6 is not None:
             said, at = section.ipv6, (*path, "ipv6")
     used = any(ip.version == 6 for device in node.devices.values() for ip, _ in device.addresses)
     used = used or any(route.version == 6 for route, _ in node.routes)
+    sections = (device.section for device in node.devices.values())
+    used = used or any(isinstance(section, VxlanSection) and section.is_over_ipv6 for section in sections)
     if said is False and used:
         draft.tell("ipv6", f"ipv6 is off in {node.name}, which has an IPv6 address or route", at, "remove ipv6: false")
     return used if said is None else said

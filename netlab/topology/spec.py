@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, Field, PlainValidator, PrivateAttr, Strict, model_validator
 
 from netlab.kinds.bridge import AnyBridge
+from netlab.kinds.dummy import AnyDummy
 from netlab.kinds.fields import (
     NULL,
     Address,
@@ -30,7 +31,12 @@ from netlab.kinds.fields import (
     fault,
     read_network,
 )
+from netlab.kinds.ipvlan import IpvlanSection
+from netlab.kinds.macvlan import MacvlanSection
+from netlab.kinds.nat import FirewallSection, NatSection
 from netlab.kinds.veth import AnyInterfaceSection, Pair
+from netlab.kinds.vlan import VlanSection
+from netlab.kinds.vxlan import VxlanSection
 from netlab.source import Document, kind_of, quote
 from netlab.topology.checks_spec import AnyCheck
 from netlab.topology.ranges import check_pattern
@@ -130,6 +136,21 @@ class NodeSection(Section):
     bridges: Annotated[dict[BridgeName, AnyBridge], MayBeEmpty] = Field(
         default_factory=dict, description="Bridges inside this node, by name."
     )
+    dummies: Annotated[dict[DeviceName, AnyDummy], MayBeEmpty] = Field(
+        default_factory=dict, description="Dummies, by name: devices that carry addresses and lead nowhere."
+    )
+    vlans: Annotated[dict[DeviceName, VlanSection], MayBeEmpty] = Field(
+        default_factory=dict, description="VLANs on devices of this node, by name."
+    )
+    vxlans: Annotated[dict[DeviceName, VxlanSection], MayBeEmpty] = Field(
+        default_factory=dict, description="VXLANs, by name: Ethernet in UDP between hosts."
+    )
+    macvlans: Annotated[dict[DeviceName, MacvlanSection], MayBeEmpty] = Field(
+        default_factory=dict, description="Macvlans on devices of this node, by name."
+    )
+    ipvlans: Annotated[dict[DeviceName, IpvlanSection], MayBeEmpty] = Field(
+        default_factory=dict, description="Ipvlans on devices of this node, by name."
+    )
     veths: Annotated[tuple[Pair, ...], MayBeNone] = Field(
         (), description="Veth pairs: two ends, each in a netns (default: this node), or plugged into a bridge."
     )
@@ -143,6 +164,10 @@ class NodeSection(Section):
     routes: Annotated[tuple[RouteSection, ...], MayBeNone] = Field((), description="Static routes.")
     forwarding: Flag | None = Field(None, description="Whether this node forwards packets (a router); off by default.")
     ipv6: Flag | None = Field(None, description="Whether this node speaks IPv6; on where it has an IPv6 address.")
+    nat: Annotated[tuple[NatSection, ...], MayBeNone] = Field(
+        (), description="Translations of addresses: masquerade, snat, publish."
+    )
+    firewall: FirewallSection | None = Field(None, description="What it lets through, in and out.")
     sysctls: Sysctls = Field(default_factory=dict, description="Kernel settings of this node: name: value.")
     run: Annotated[tuple[Text, ...], OneOrMany] = Field(
         (), description="Programs that run in this node for as long as the lab is up, each a line for sh."

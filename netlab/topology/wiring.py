@@ -14,6 +14,7 @@ from netlab.kinds.device import DeviceSection
 from netlab.kinds.veth import EndSection, InterfaceSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Device, Draft, NodeDraft, nearest
+from netlab.topology.others import join_others, others_of
 
 
 def wire(draft: Draft) -> None:
@@ -24,6 +25,8 @@ def wire(draft: Draft) -> None:
             for name, bridge in section.bridges.items():
                 at = (*path, "bridges", name)
                 _add(draft, node, Device(node.name, name, "bridge", at, bridge, sources=[(bridge, at)]))
+        for device in others_of(node):
+            _add(draft, node, device)
     bridges = _Bridges(draft)
     for node in draft.nodes.values():
         for section, path in node.parts:
@@ -33,6 +36,7 @@ def wire(draft: Draft) -> None:
     for node in draft.nodes.values():
         cables.interfaces_of(node)
     cables.join()
+    join_others(draft)
     _count_ports(draft)
 
 

@@ -9,16 +9,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from netlab.facts import Address, Bridge, End, Fact, Namespace, Port, Route, veth
+from tests.kernel import ip_devices
 
 #: Seconds that a made-up machine may live.
 PATIENCE = 60
 _MARK = "@@@"
 _QUESTIONS = (
-    "-d -j link",
-    "-j address",
-    "-j netns list-id",
-    "-j -4 route show table all",
-    "-j -6 route show table all",
+    ("ip", "-d -j link"),
+    ("bridge", "-j fdb show"),
+    ("ip", "-j address"),
+    ("ip", "-j netns list-id"),
+    ("ip", "-j -4 route show table all"),
+    ("ip", "-j -6 route show table all"),
 )
 _ROUTE_PROTOCOL = "110"
 
@@ -39,7 +41,7 @@ def run(lab: str, nodes: Iterable[str], scripts: Iterable[Iterable[str]]) -> lis
     nodes = list(nodes)
     for node in nodes:
         inside = "" if node == "host" else f"-n {lab}-{node} "
-        lines += [f"ip {inside}{question}; echo {_MARK}" for question in _QUESTIONS]
+        lines += [f"{tool} {inside}{words}; echo {_MARK}" for tool, words in _QUESTIONS]
     answers = [json.loads(text) if text.strip() else [] for text in said(lines).split(_MARK)[:-1]]
     assert len(answers) == len(_QUESTIONS) * len(nodes)
     return list(_facts(lab, nodes, answers))
@@ -49,7 +51,7 @@ def _facts(lab: str, nodes: list[str], answers: list[Any]) -> Iterator[Fact]:
     peers: dict[tuple[str, int], tuple[str, int]] = {}
     ends: dict[tuple[str, int], End] = {}
     for place, node in enumerate(nodes):
-        links, addresses, ids, *routes = answers[len(_QUESTIONS) * place : len(_QUESTIONS) * (place + 1)]
+        links, entries, addresses, ids, *routes = answers[len(_QUESTIONS) * place : len(_QUESTIONS) * (place + 1)]
         others = {entry["nsid"]: entry.get("name", f"{lab}-host").removeprefix(f"{lab}-") for entry in ids}
         indices = {link["ifname"]: link["ifindex"] for link in links}
         for link in links:
@@ -63,8 +65,11 @@ def _facts(lab: str, nodes: list[str], answers: list[Any]) -> Iterator[Fact]:
                 far = others[link["link_netnsid"]] if "link_netnsid" in link else node
                 peers[node, index] = far, link.get("link_index") or indices[link["link"]]
                 ends[node, index] = End(node, name, link["address"], link["mtu"], "UP" in link["flags"])
+            else:
+                yield ip_devices.device(node, link)
             if "master" in link:
                 yield _port(node, link)
+        yield from ip_devices.forwarding(node, entries)
         for device in addresses:
             yield from _addresses(node, device)
         for version, found in zip((4, 6), routes, strict=True):

@@ -5,9 +5,26 @@ The second reader of tests: it shares no code with netlab's own.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import Any
 
-from netlab.facts import Address, Bridge, DeviceSettings, End, Facts, Namespace, Port, Route, Settings, Veth
+from netlab.facts import (
+    Address,
+    Bridge,
+    Chain,
+    Device,
+    DeviceSettings,
+    End,
+    Facts,
+    Forwarding,
+    Namespace,
+    Port,
+    Route,
+    Settings,
+    Veth,
+)
+from tests.kernel import ip_devices
 from tests.kernel.stage import Stage
 
 _BRIDGE_WORDS = {
@@ -32,10 +49,12 @@ def check(stage: Stage, facts: Facts) -> None:
     links = {node: stage.ip(node, "-d", "link") for node in nodes}
     for node in nodes:
         _same(f"devices of {node}", _devices(links[node]), _wanted_devices(node, facts))
+        _same(f"forwarding of {node}", _forwarding(stage, node, links[node]), _wanted_forwarding(node, facts))
         _same(f"ports of {node}", _ports(links[node]), _wanted_ports(node, facts))
         own = stage.sandbox or node != "host"
         _same(f"addresses of {node}", _addresses(stage, node, own), _wanted_addresses(node, facts))
         _same(f"routes of {node}", _routes(stage, node), _wanted_routes(node, facts))
+        _same(f"chains of {node}", _chains(stage, node), _wanted_chains(node, facts))
         _check_settings(stage, node, facts)
     _check_cables(links, facts)
 
@@ -52,10 +71,29 @@ def _devices(links: list[dict[str, Any]]) -> set[Row]:
         if link["ifname"] == "lo":
             found.add(("lo", up))
         else:
-            options = info["info_data"] if info["info_kind"] == "bridge" else {}
-            own = tuple(int(options[word]) for word in _BRIDGE_WORDS.values()) if options else ()
-            found.add((link["ifname"], info["info_kind"], link["address"], link["mtu"], up, own))
+            kind = info["info_kind"]
+            if kind in ("bridge", "veth"):
+                options = info["info_data"] if kind == "bridge" else {}
+                own: Row = tuple(int(options[word]) for word in _BRIDGE_WORDS.values()) if options else ()
+                found.add((link["ifname"], kind, link["address"], link["mtu"], up, own))
+            else:
+                found.add(_row(ip_devices.device("", link)))
     return found
+
+
+def _row(fact: Device) -> Row:
+    return (fact.name, fact.kind, fact.mac, fact.mtu, fact.up, (fact.over, *fact.options))
+
+
+def _forwarding(stage: Stage, node: str, links: list[dict[str, Any]]) -> set[Row]:
+    if not any(link.get("linkinfo", {}).get("info_kind") == "vxlan" for link in links):
+        return set()
+    rows = json.loads(stage.run(node, "bridge", "-j", "fdb", "show"))
+    return {fact.key for fact in ip_devices.forwarding(node, rows)}
+
+
+def _wanted_forwarding(node: str, facts: Facts) -> set[Row]:
+    return {key for key, fact in facts.items() if isinstance(fact, Forwarding) and fact.node == node}
 
 
 def _wanted_devices(node: str, facts: Facts) -> set[Row]:
@@ -69,11 +107,27 @@ def _wanted_devices(node: str, facts: Facts) -> set[Row]:
         elif isinstance(fact, Bridge) and fact.node == node:
             own = tuple(int(usual[name] if (v := getattr(fact, name)) is None else v) for name in _BRIDGE_WORDS)
             found.add((fact.name, "bridge", fact.mac, fact.mtu, fact.up, own))
+        elif isinstance(fact, Device) and fact.node == node:
+            found.add(_row(fact))
         elif isinstance(fact, Veth):
             found |= {(e.name, "veth", e.mac, e.mtu, e.up, ()) for e in (fact.a, fact.b) if e.node == node}
     if ("netns", node) not in facts:
         found.add(("lo", False))  # the made-up machine's own
     return found
+
+
+def _chains(stage: Stage, node: str) -> set[Row]:
+    """Give the chains of the lab's table, each with the number of its rules."""
+    told = json.loads(stage.run(node, "nft", "-j", "list", "ruleset"))["nftables"]
+    ours = [(kind, one) for row in told for kind, one in row.items() if one.get("table") == f"netlab-{stage.lab}"]
+    rules = Counter(one["chain"] for kind, one in ours if kind == "rule")
+    chains = [one for kind, one in ours if kind == "chain"]
+    return {(c["name"], c["type"], c["hook"], c["prio"], c["policy"], rules[c["name"]]) for c in chains}
+
+
+def _wanted_chains(node: str, facts: Facts) -> set[Row]:
+    chains = [fact for fact in facts.values() if isinstance(fact, Chain) and fact.node == node]
+    return {(c.name, c.kind, c.hook, c.priority, c.policy, len(c.rules)) for c in chains}
 
 
 def _ports(links: list[dict[str, Any]]) -> set[Row]:

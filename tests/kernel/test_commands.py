@@ -12,16 +12,19 @@ from netlab.kernel.fake import FakeKernel
 from netlab.names import GROUP
 from netlab.plan import Action, Step, plan
 from netlab.plan.commands import commands
+from tests.capabilities import lacking
 from tests.kernel.ip_json import run, said
+from tests.real_labs import kinds_here
 from tests.strategies import edited, random_lab
 
 pytestmark = pytest.mark.kernel
 
-READ = ("netns", "bridge", "veth", "port", "address", "route")
+READ = ("netns", "bridge", "veth", "device", "port", "forwarding", "address", "route")
 
 
 def script(want: Facts, have: Facts) -> tuple[str, ...]:
-    return commands(plan(want, have).steps, "lab", sandboxed=True)
+    stand_ins = {"dummy": "ifb"} if lacking(frozenset({"dummy"})) else {}
+    return commands(plan(want, have).steps, "lab", sandboxed=True, stand_ins=stand_ins)
 
 
 def check(have: Facts, want: Facts) -> None:
@@ -38,18 +41,18 @@ def nodes_of(lab: Facts) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_commands_make_a_random_lab_on_an_empty_machine(seed: int) -> None:
-    want = random_lab(Random(seed))
+    want = random_lab(Random(seed), kinds=kinds_here())
     check(facts_of(run("lab", nodes_of(want), [script(want, {})])), want)
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_commands_change_a_random_lab_into_another(seed: int) -> None:
     rng = Random(1000 + seed)
-    before = random_lab(rng)
-    after = edited(before, rng)
+    before = random_lab(rng, kinds=kinds_here())
+    after = edited(before, rng, kinds=kinds_here())
     while not set(nodes_of(before)) <= set(nodes_of(after)):
         # The kernel takes a deleted namespace apart in its own time, so its veths may still be in the way.
-        after = edited(before, rng)
+        after = edited(before, rng, kinds=kinds_here())
     kernel = FakeKernel()
     kernel.do(plan(before, {}).steps)
     check(facts_of(run("lab", nodes_of(after), [script(before, {}), script(after, kernel.facts)])), after)

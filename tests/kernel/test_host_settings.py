@@ -189,7 +189,7 @@ def test_what_somebody_else_has_come_to_rely_on_stays(made: str, words: str) -> 
 
 def test_killed_around_the_ledger() -> None:
     def body() -> None:
-        assert ("netlab.kernel.do", "write_settings") in DEEDS
+        assert ("netlab.kernel.do_settings", "write_settings") in DEEDS
         path, other = lab("one"), lab("two")
         before = machine()
         for deed in kill_points(lambda: app.apply(path)):

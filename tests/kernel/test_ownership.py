@@ -240,14 +240,14 @@ def test_what_another_netlab_is_making_just_now_is_left_alone() -> None:
         started, going = os.pipe()
         child = os.fork()
         if child == 0:
-            from netlab.kernel import do
+            from netlab.kernel.work import Work
 
             # It stops between the birth of its bridge and the bridge's mark, alive, and holding its lock.
             def stop(*_: object) -> None:
                 os.write(going, b"x")
                 signal.pause()
 
-            do.Work._mark = stop  # type: ignore[method-assign, assignment]
+            Work.mark = stop  # type: ignore[method-assign, assignment]
             app.apply(other)
             os._exit(1)
         assert os.read(started, 1) == b"x"

@@ -13,6 +13,7 @@ from netlab.app.results import (
     Drift,
     Examined,
     Example,
+    Impaired,
     LabStatus,
     NodeState,
     Planned,
@@ -57,6 +58,7 @@ VALIDATION = Validation("bridge3", 4, 22, 3)
 PLANNED = Planned("bridge3", True, PLAN, ORIGIN)
 NOTHING = Planned("bridge3", True, Plan())
 APPLIED = Applied("bridge3", "applied", False, PLAN, 0.2123, checks=1)
+IMPAIRED = Impaired("bridge3", "ns0", "eth0", {"rate": "5mbit"}, {"rate": "1mbit", "loss": "1%"})
 DESTROYED = Destroyed("bridge3", True, True, 3, 1, ("net.ipv4.ip_forward stays 1: Docker relies on it",))
 DEVICE = DeviceState("eth0", ("10.0.0.2/24",), up=True, carrier=False)
 NODE = NodeState("ns0", (DEVICE, DeviceState("eth1", (), up=False, carrier=False)), ("10.0.0.1",), ("sleep 9",))

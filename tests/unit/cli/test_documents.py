@@ -14,7 +14,7 @@ import pytest
 from netlab.app.results import problem_to_json
 from netlab.cli.commands import SECTIONS, cli
 from netlab.cli.verb import Verb
-from netlab.facts import FAMILIES, End
+from netlab.facts import FAMILIES, End, Rule
 from tests.unit.cli.conftest import Run, Stand, document_of
 from tests.unit.cli.samples import (
     APPLIED,
@@ -23,6 +23,7 @@ from tests.unit.cli.samples import (
     DRIFT,
     EXAMINED,
     EXAMPLES,
+    IMPAIRED,
     PLANNED,
     STATUS,
     VALIDATION,
@@ -41,6 +42,7 @@ KINDS: dict[str, tuple[str, Any, list[tuple[str, ...]]]] = {
     "status": ("status", (STATUS,), [("status", "a")]),
     "drift": ("drift", DRIFT, [("drift", "a")]),
     "check": ("check", BAD, [("check", "a")]),
+    "impair": ("impair", IMPAIRED, [("impair", "a:eth0", "rate=1mbit")]),
     "doctor": ("doctor", EXAMINED, [("doctor",)]),
     "examples": ("examples", EXAMPLES, [("examples",), ("examples", "--copy", "here")]),
 }
@@ -87,8 +89,8 @@ def test_every_field_of_every_kind_is_documented_and_no_other(run: Run, stand: S
         assert document["kind"] == kind
         assert document["version"] == 1
         found.update(paths(document["result"]))
-    # The counts of an apply are keyed by action: the table names their parent.
-    found = {path for path in found if not re.fullmatch(r"changes\.\w+", path)}
+    # The counts of an apply are keyed by action, what impairs by its name: the table names their parent.
+    found = {path for path in found if not re.fullmatch(r"(changes|before|after)\.\w+", path)}
     documented = rows(sections("json.md", "###")[kind])
     assert len(documented) == len(set(documented))
     assert set(documented) == found
@@ -117,6 +119,10 @@ def test_every_family_of_facts_is_documented_with_its_fields() -> None:
         if name == "veth":
             wanted |= {field.name for field in fields(End)}
         assert wanted <= described[name], name
+
+
+def test_every_field_of_a_rule_is_documented() -> None:
+    assert rows(sections("json.md", "##")["Rules"]) == [field.name for field in fields(Rule)]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

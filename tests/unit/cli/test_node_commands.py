@@ -11,8 +11,10 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from netlab.app.results import Impaired
 from netlab.errors import UsageError
 from tests.unit.cli.conftest import Run, Stand
+from tests.unit.cli.samples import IMPAIRED
 
 
 @pytest.mark.parametrize(
@@ -154,3 +156,22 @@ def test_binary_output_refuses_a_terminal(arguments: tuple[str, ...], fix: str) 
     assert done.returncode == 2
     assert "is not for a terminal" in done.stderr
     assert fix in done.stderr
+
+
+def test_what_is_wished_of_a_wire(run: Run, stand: Stand) -> None:
+    seen: list[Any] = []
+
+    def impair(place: str, wishes: dict[str, str], clear: bool) -> Impaired:
+        seen.append((place, wishes, clear))
+        return IMPAIRED
+
+    stand("impair", impair)
+    result = run("impair", "a/ns0:eth0", "loss=1%", "rate=", "--clear")
+    assert (result.exit_code, result.stdout) == (0, "ns0:eth0  rate=1mbit loss=1%  (before: rate=5mbit)\n")
+    assert seen == [("a/ns0:eth0", {"loss": "1%", "rate": ""}, True)]
+    for wrong, words in (("fast", "'fast' is no KEY=VALUE"), ("loss=2%", "loss is given twice")):
+        result = run("impair", "ns0:eth0", "loss=1%", wrong)
+        assert result.exit_code == 2
+        assert words in result.stderr
+        assert "fix: " in result.stderr
+    assert len(seen) == 1

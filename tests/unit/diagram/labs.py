@@ -8,14 +8,19 @@ from netlab.errors import Span
 from netlab.facts import (
     Address,
     Bridge,
+    Chain,
+    Device,
     End,
     Fact,
     Facts,
+    Forwarding,
+    Impairment,
     Key,
     Namespace,
     Port,
     Program,
     Route,
+    Rule,
     Settings,
     facts_of,
     veth,
@@ -48,6 +53,26 @@ class Builder:
             ends.append(End(node, device, mtu=mtu))
             self.found += [Port(node, device, bridge)] if bridge else []
         self.found.append(veth(ends[0], ends[1]))
+
+    def device(
+        self,
+        node: str,
+        name: str,
+        kind: str,
+        *addresses: str,
+        over: str | None = None,
+        bridge: str = "",
+        **options: int,
+    ) -> None:
+        """Add a device of another kind, plugged into `bridge` where one is named."""
+        mtu = 1450 if kind == "vxlan" else 1500
+        self.found.append(Device(node, name, kind, over, mtu=mtu, options=tuple(sorted(options.items()))))
+        self.found += [Port(node, name, bridge)] if bridge else []
+        self.address(node, name, *addresses)
+
+    def send(self, node: str, device: str, *hosts: str) -> None:
+        """Let a VXLAN send to hosts."""
+        self.found += [Forwarding(node, device, "00:00:00:00:00:00", host) for host in hosts]
 
     def address(self, node: str, device: str, *addresses: str) -> None:
         self.found += [Address(node, device, address) for address in addresses]
@@ -123,6 +148,81 @@ def machines(pods: int = 2) -> Facts:
                 f"pod{number}{pod}", f"{machine}:v{pod}@cni0", f"10.244.{number}.{pod + 1}/24", f"10.244.{number}.1"
             )
     lab.cable("node1:eth0", "node2:eth0")
+    return lab.facts()
+
+
+def others() -> Facts:
+    """Devices of all kinds around a switch: a dummy, macvlans, a router between VLANs, a bridge on a VLAN."""
+    lab = Builder()
+    lab.bridge("host", "lan")
+    lab.leaf("web", "host:v-web@lan", "10.0.0.1/24")
+    lab.device("web", "vip0", "dummy", "192.0.2.91/32", "198.51.100.149/32")
+    for name in ("cards", "router", "switch"):
+        lab.node(name, forwarding=name == "router")
+        lab.cable(f"{name}:eth0", f"host:v-{name}@lan")
+    lab.device("cards", "mv0", "macvlan", "10.0.0.2/24", over="eth0", mode=4)
+    lab.device("cards", "iv0", "ipvlan", "10.0.0.3/24", over="eth0", mode=0)
+    for vlan in (10, 20):
+        lab.device("router", f"eth0.{vlan}", "vlan", f"10.0.{vlan}.254/24", over="eth0", id=vlan, protocol=0x8100)
+    lab.bridge("switch", "br10", "10.0.10.1/24")
+    lab.device("switch", "eth0.10", "vlan", over="eth0", bridge="br10", id=10, protocol=0x8100)
+    lab.leaf("guest", "switch:v-guest@br10", "10.0.10.2/24", "10.0.10.254")
+    lab.device("host", "d0", "dummy", "203.0.113.1/32")
+    return lab.facts()
+
+
+def pod_network() -> Facts:
+    """Two machines whose pods share a network by VXLAN."""
+    lab = Builder()
+    lab.found = list(machines().values())
+    for number in (1, 2):
+        lab.device(f"node{number}", "flannel.1", "vxlan", f"10.244.{number}.0/32", id=1, port=4789)
+        lab.send(f"node{number}", "flannel.1", f"192.168.50.{3 - number}")
+    return lab.facts()
+
+
+def overlay(nodes: int = 4) -> Facts:
+    """Machines on a switch; a VXLAN in which each sends to all others, and one also to a host outside."""
+    lab = Builder()
+    lab.bridge("host", "under")
+    numbers = range(1, nodes + 1)
+    for number in numbers:
+        name = f"n{number}"
+        lab.leaf(name, f"host:v{number}@under", f"192.168.0.{number}/24")
+        lab.bridge(name, "br0")
+        lab.device(name, "vx0", "vxlan", bridge="br0", id=7, port=4789)
+        lab.send(name, "vx0", *(f"192.168.0.{other}" for other in numbers if other != number))
+        lab.leaf(f"c{number}", f"{name}:p@br0", f"10.0.0.{number}/24")
+    lab.send("n1", "vx0", "198.51.100.7")
+    return lab.facts()
+
+
+#: The rules of a published port, as netlab writes them.
+PUBLISHED = Rule("dnat", local=True, protocol="tcp", ports=((8080, 8080),), to="172.17.0.2", to_ports=(80, 80))
+LET_THROUGH = Rule("accept", translated=True, destination="172.17.0.2", protocol="tcp", ports=((80, 80),))
+
+
+def translated() -> Facts:
+    """A machine that hides its containers and publishes a port of one; behind a slow wire, a node that filters."""
+    lab = Builder()
+    lab.node("machine", forwarding=True)
+    lab.bridge("machine", "docker0", "172.17.0.1/16")
+    lab.leaf("web", "machine:v-web@docker0", "172.17.0.2/16", "172.17.0.1")
+    lab.leaf("outside", "machine:eth0", "192.168.0.1/24")
+    lab.address("machine", "eth0", "192.168.0.8/24")
+    hidden = Rule("masquerade", source="172.17.0.0/16", oif="eth0")
+    beside = Rule("masquerade", source="172.17.0.0/16", translated=True, destination="172.17.0.2")
+    answers = Rule("accept", states=("established", "related"))
+    lab.found += [
+        Chain("machine", "nat-prerouting", "nat", "prerouting", -100, rules=(PUBLISHED,)),
+        Chain("machine", "nat-output", "nat", "output", -100, rules=(PUBLISHED,)),
+        Chain("machine", "nat-postrouting", "nat", "postrouting", 100, rules=(hidden, beside)),
+        Chain("machine", "filter-forward", "filter", "forward", 0, "drop", (LET_THROUGH, answers)),
+        Chain("outside", "filter-input", "filter", "input", 0, "drop"),
+        Impairment("machine", "eth0", rate="10mbit"),
+        Impairment("outside", "eth0", delay="20ms", jitter="5ms", loss="1%", duplicate="0.1%"),
+        Impairment("machine", "v-web", reorder="25%", delay="1ms"),
+    ]
     return lab.facts()
 
 

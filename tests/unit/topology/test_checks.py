@@ -101,3 +101,22 @@ def test_what_the_routes_do_not_allow_is_a_warning() -> None:
 
 def test_the_real_machine_is_not_judged_by_the_file() -> None:
     assert read(LAB + "  - ping: client -> server\n", "f.yml", sandboxed=False).warnings == ()
+
+
+NAT = """
+name: x
+netns:
+  gw:
+    forwarding: true
+    interfaces: {in: {peer: "inner:eth0", address: 10.0.0.1/24}, out: {peer: "outer:eth0", address: 192.0.2.1/24}}
+  inner: {interfaces: {eth0: {address: 10.0.0.2/24}}, gateway: 10.0.0.1}
+  outer: {interfaces: {eth0: {address: 192.0.2.2/24}}}
+checks:
+  - ping: inner -> outer
+"""
+
+
+def test_answers_to_a_hidden_sender_need_no_route_to_it() -> None:
+    assert [warning.code for warning in read(NAT, "f.yml").warnings] == ["no-route"]
+    hidden = NAT.replace("  inner:", "    nat: [{masquerade: {from: 10.0.0.0/24, out: out}}]\n  inner:")
+    assert read(hidden, "f.yml").warnings == ()

@@ -3,7 +3,24 @@
 import re
 from pathlib import Path
 
+import pytest
+from pydantic import BaseModel
+
+from netlab.facts import Device
+from netlab.kinds.bridge import BridgeSection
+from netlab.kinds.impair import ImpairSection
+from netlab.kinds.nat import (
+    ChainSection,
+    FirewallSection,
+    MasqueradeSection,
+    MatchSection,
+    NatSection,
+    PublishSection,
+    SnatSection,
+)
+from netlab.kinds.registry import KINDS
 from netlab.topology import read
+from netlab.topology.spec import NodeSection, RouteSection
 
 TEXT = (Path(__file__).parents[3] / "docs" / "language.md").read_text()
 BLOCKS = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
@@ -14,7 +31,7 @@ def test_the_whole_file() -> None:
 
 
 def test_the_fragments_make_a_lab_together() -> None:
-    _, netns, veths, checks = BLOCKS
+    _, netns, veths, _, _, _, checks = BLOCKS
     lab = "name: x\nbridges: {br0: 10.0.0.0/24, br1: 10.1.0.0/24}\n"
     more = "  r1: br1\n"
     found = read(lab + netns + more, "f")
@@ -24,10 +41,25 @@ def test_the_fragments_make_a_lab_together() -> None:
     assert len(read(nodes + checks, "f").checks) == 6
 
 
-def test_every_key_is_documented() -> None:
-    from netlab.kinds.bridge import BridgeSection
-    from netlab.topology.spec import NodeSection, RouteSection
+def test_the_fragments_about_devices_and_filters_are_labs_of_their_own() -> None:
+    _, _, _, devices, impairments, filters, _ = BLOCKS
+    labs = [read(f"name: x\n{block}", "f") for block in (devices, impairments, filters)]
+    assert [lab.warnings for lab in labs] == [(), (), ()]
+    families = [{fact.family for fact in lab.facts.values()} for lab in labs]
+    assert {"device", "forwarding"} <= families[0]
+    assert "impairment" in families[1]
+    assert "chain" in families[2]
+    assert {fact.kind for fact in labs[0].facts.values() if isinstance(fact, Device)} == set(KINDS)
 
-    for section in (BridgeSection, NodeSection, RouteSection):
-        missing = [name for name in section.model_fields if f"`{name}" not in TEXT and f"{name}: true`" not in TEXT]
-        assert missing == []
+
+SECTIONS = (
+    *(BridgeSection, NodeSection, RouteSection, ImpairSection),
+    *(MasqueradeSection, SnatSection, PublishSection, NatSection, MatchSection, ChainSection, FirewallSection),
+    *(kind.section for kind in KINDS.values()),
+)
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
+def test_every_key_is_documented(section: type[BaseModel]) -> None:
+    keys = [field.alias or name for name, field in section.model_fields.items()]
+    assert [key for key in keys if f"`{key}" not in TEXT and f"{key}: true`" not in TEXT] == []

@@ -1,0 +1,72 @@
+"""Steps about what happens to packets, done: addresses, routes, forwarding entries, impairments, chains of rules."""
+
+from __future__ import annotations
+
+from netlab.facts import PROTOCOL, Address, Forwarding, Impairment, Route
+from netlab.kernel import encode
+from netlab.kernel.capability import has_netem
+from netlab.kernel.others import delete_forwarding, new_forwarding
+from netlab.kernel.place import inside
+from netlab.kernel.qdisc import delete_qdisc, new_qdisc
+from netlab.kernel.work import Work
+from netlab.plan.steps import Action, Step
+
+
+def do_forwarding(work: Work, step: Step) -> None:
+    fact = step.fact
+    assert isinstance(fact, Forwarding)
+    place = work.places.get(fact.node)
+    make = new_forwarding if step.action is Action.CREATE else delete_forwarding
+    work.batch.message(place, step, make(fact, work.index(place, fact.device)))
+
+
+def do_impairment(work: Work, step: Step) -> None:
+    fact = step.fact
+    assert isinstance(fact, Impairment)
+    place = work.places.get(fact.node)
+    index = work.index(place, fact.device)
+    if step.action is Action.DELETE:
+        work.batch.message(place, step, delete_qdisc(index))
+    else:
+        work.batch.message(place, step, new_qdisc(fact, index, has_netem()))
+
+
+def do_chain(work: Work, step: Step) -> None:
+    node = step.fact.nodes[0]
+    steps = work.chains_of.pop(node, [])
+    if not steps:
+        return
+    place = work.places.get(node)
+    lab = work.places.lab
+
+    def change() -> None:
+        from netlab.kernel.nftables import change_chains
+
+        with inside(place.fd):
+            change_chains(lab, steps)
+
+    work.batch.call(place, step, change)
+
+
+def do_address(work: Work, step: Step) -> None:
+    fact = step.fact
+    assert isinstance(fact, Address)
+    place = work.places.get(fact.node)
+    index = work.index(place, fact.device)
+    if step.action is Action.CREATE:
+        work.batch.message(place, step, encode.new_address(fact, index))
+    else:
+        work.batch.message(place, step, encode.delete_address(fact, index))
+
+
+def do_route(work: Work, step: Step) -> None:
+    fact = step.fact
+    assert isinstance(fact, Route)
+    place = work.places.get(fact.node)
+    if step.action is Action.DELETE:
+        protocol = PROTOCOL if work.places.marked(fact.node) else 0
+        work.batch.message(place, step, encode.delete_route(fact, protocol))
+        return
+    index = None if fact.device is None else work.index(place, fact.device)
+    make = encode.new_route if step.action is Action.CREATE else encode.change_route
+    work.batch.message(place, step, make(fact, index))

@@ -1,0 +1,157 @@
+"""nftables by its own library, libnftables(3), in JSON: one table for each namespace and lab, changed in transactions.
+
+The table is netlab's by its name, `inet netlab-LAB`. Nothing else is looked at or touched.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import json
+import os
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from functools import cache
+from typing import Final
+
+from netlab.errors import Unavailable
+from netlab.facts import Chain, Rule
+from netlab.kernel.rules import Json, expression, rule_of
+from netlab.names import table_name
+from netlab.plan.steps import Action, Step
+
+_FAMILY: Final = "inet"
+#: NFT_CTX_OUTPUT_JSON and NFT_CTX_OUTPUT_HANDLE of nftables/libnftables.h.
+_JSON, _HANDLE = 1 << 4, 1 << 3
+
+
+@cache
+def load_library() -> ctypes.CDLL:
+    """Load the library once; raises Unavailable where it is not installed."""
+    try:
+        library = ctypes.CDLL("libnftables.so.1")
+    except OSError as error:
+        raise Unavailable("nat and firewall need libnftables", "sudo apt-get install nftables") from error
+    library.nft_ctx_new.restype = ctypes.c_void_p
+    library.nft_ctx_new.argtypes = [ctypes.c_uint32]
+    library.nft_ctx_free.argtypes = [ctypes.c_void_p]
+    library.nft_ctx_output_set_flags.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+    for name in ("nft_ctx_buffer_output", "nft_ctx_buffer_error"):
+        getattr(library, name).argtypes = [ctypes.c_void_p]
+    for name in ("nft_ctx_get_output_buffer", "nft_ctx_get_error_buffer"):
+        getattr(library, name).argtypes = [ctypes.c_void_p]
+        getattr(library, name).restype = ctypes.c_char_p
+    library.nft_run_cmd_from_buffer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    return library
+
+
+def _run(commands: Sequence[Json]) -> tuple[int, str, str]:
+    """Run commands in the calling thread's namespace; give the code, the answer and what the library complains of."""
+    library = load_library()
+    context = library.nft_ctx_new(0)
+    if not context:
+        raise OSError(errno.ENOMEM, "libnftables does not start")
+    try:
+        library.nft_ctx_output_set_flags(context, _JSON | _HANDLE)
+        library.nft_ctx_buffer_output(context)
+        library.nft_ctx_buffer_error(context)
+        code = library.nft_run_cmd_from_buffer(context, json.dumps({"nftables": list(commands)}).encode())
+        answer, complaint = library.nft_ctx_get_output_buffer(context), library.nft_ctx_get_error_buffer(context)
+        return code, (answer or b"").decode(), (complaint or b"").decode()
+    finally:
+        library.nft_ctx_free(context)
+
+
+def _listed(lab: str) -> dict[str, tuple[Json, list[tuple[int, Rule]]]]:
+    """Give the chains of the lab's table, each with its rules and their handles; nothing where there is no table."""
+    code, answer, complaint = _run([{"list": {"table": {"family": _FAMILY, "name": table_name(lab)}}}])
+    if code:
+        if "No such file" in complaint:
+            return {}
+        raise OSError(errno.EINVAL, complaint.strip() or "nftables cannot be read")
+    found: dict[str, tuple[Json, list[tuple[int, Rule]]]] = {}
+    for one in json.loads(answer or '{"nftables": []}')["nftables"]:
+        if "chain" in one:
+            found[one["chain"]["name"]] = one["chain"], []
+        elif "rule" in one:
+            found[one["rule"]["chain"]][1].append((one["rule"]["handle"], rule_of(one["rule"]["expr"])))
+    return found
+
+
+def read_chains(lab: str, node: str) -> list[Chain]:
+    """Read the lab's chains in the calling thread's namespace."""
+    return [
+        Chain(
+            node,
+            name,
+            str(chain.get("type", "")),
+            str(chain.get("hook", "")),
+            int(chain.get("prio", 0)),
+            str(chain.get("policy", "accept")),
+            tuple(rule for _, rule in rules),
+        )
+        for name, (chain, rules) in _listed(lab).items()
+    ]
+
+
+def change_chains(lab: str, steps: Sequence[Step]) -> None:
+    """Do steps of one node, in the calling thread's namespace, in one transaction; raises OSError.
+
+    Rules that stay are not touched: their counters go on.
+    """
+    here = {"family": _FAMILY, "table": table_name(lab)}
+    known = _listed(lab)
+    commands: list[Json] = [{"add": {"table": {"family": _FAMILY, "name": table_name(lab)}}}]
+    left = set(known)
+    for step in steps:
+        chain = step.fact
+        assert isinstance(chain, Chain)
+        place = {**here, "name": chain.name}
+        if step.action is Action.DELETE:
+            if chain.name in known:
+                commands += [{"flush": {"chain": place}}, {"delete": {"chain": place}}]
+                known.pop(chain.name)
+            left.discard(chain.name)
+            continue
+        left.add(chain.name)
+        hook = {"type": chain.kind, "hook": chain.hook, "prio": chain.priority, "policy": chain.policy}
+        commands.append({"add": {"chain": {**place, **hook}}})
+        commands += _changed({**here, "chain": chain.name}, known.get(chain.name, ({}, []))[1], chain.rules)
+    if not left:
+        commands.append({"delete": {"table": {"family": _FAMILY, "name": table_name(lab)}}})
+    code, _, complaint = _run(commands)
+    if code:
+        raise OSError(_number_in(complaint), complaint.strip().splitlines()[0] if complaint.strip() else "refused")
+
+
+def _changed(place: Json, have: Sequence[tuple[int, Rule]], want: Sequence[Rule]) -> list[Json]:
+    """Give the commands that turn one list of rules into another."""
+    commands: list[Json] = []
+    matcher = SequenceMatcher(None, [rule for _, rule in have], want, autojunk=False)
+    for tag, a, b, c, d in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        new = [{**place, "expr": expression(rule)} for rule in want[c:d]]
+        if a == len(have):
+            commands += [{"add": {"rule": rule}} for rule in new]
+        else:
+            # Before the first rule that stays, or that is about to go.
+            commands += [{"insert": {"rule": {**rule, "handle": have[a][0]}}} for rule in new]
+        commands += [{"delete": {"rule": {**place, "handle": handle}}} for handle, _ in have[a:b]]
+    return commands
+
+
+def _number_in(complaint: str) -> int:
+    """Give the errno that a complaint ends with, by its words."""
+    for number in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOENT, errno.EEXIST, errno.EBUSY):
+        if os.strerror(number) in complaint:
+            return number
+    return errno.EINVAL
+
+
+def delete_table(lab: str) -> bool:
+    """Delete the lab's table in the calling thread's namespace; tell whether there was one."""
+    code, _, complaint = _run([{"delete": {"table": {"family": _FAMILY, "name": table_name(lab)}}}])
+    if code and "No such file" not in complaint:
+        raise OSError(_number_in(complaint), complaint.strip())
+    return not code
