@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from random import Random
 
-from netlab.facts import Address, Bridge, Device, DeviceSettings, End, Fact, Forwarding, Port, Route, Veth, veth
-from netlab.facts.devices import EVERYBODY, PASSTHRU, TAKERS, Options
+from netlab.facts import Address, Bridge, Device, DeviceSettings, End, Fact, Forwarding, Member, Port, Route, Veth, veth
+from netlab.facts.devices import EVERYBODY, MASTERS, PASSTHRU, TAKERS, Options
 from netlab.names import derived_mac
 
 #: Every kind, and those that any kernel of the tests has (`dummy` by its stand-in).
-EVERY_KIND = ("dummy", "vlan", "vxlan", "macvlan", "ipvlan")
+EVERY_KIND = ("dummy", "vlan", "vxlan", "macvlan", "ipvlan", "bond", "vrf")
 #: Names of their own, and some that veths and bridges have too, so that a name changes its kind.
 NAMES = ("d0", "d1", "d2", "e2", "br1")
 BELOW = ("e0", "e0", "e1", "br0", "d0", "d1")
@@ -26,15 +26,28 @@ def random_devices(rng: Random, node: str) -> list[Fact]:
     """Draw what a node has of them; half of the forwarding entries are of the wrong version, which `Stacks` finds."""
     found = [random_device(rng, node, name) for name in NAMES if rng.random() < 0.4]
     tunnels = [device.name for device in found if device.kind == "vxlan"]
-    return [*found, *(random_forwarding(rng, node, name) for name in tunnels for _ in range(rng.choice((0, 2, 4))))]
+    masters = [device for device in found if device.kind in MASTERS]
+    ends = ("e0", "e1", "e2", *(device.name for device in found))
+    found_members = [random_member(rng, node, name, masters) for name in ends if masters and rng.random() < 0.5]
+    return [
+        *found,
+        *found_members,
+        *(random_forwarding(rng, node, name) for name in tunnels for _ in range(rng.choice((0, 2, 4)))),
+    ]
+
+
+def random_member(rng: Random, node: str, name: str, masters: list[Device]) -> Member:
+    master = rng.choice(masters)
+    return Member(node, name, master.name, master.kind)
 
 
 def random_device(rng: Random, node: str, name: str) -> Device:
     kind = rng.choice(EVERY_KIND)
-    over = None if kind == "dummy" or (kind == "vxlan" and rng.random() < 0.5) else rng.choice(BELOW)
+    over = None if kind in ("dummy", *MASTERS) or (kind == "vxlan" and rng.random() < 0.5) else rng.choice(BELOW)
     options = _options(rng, kind, over)
     mac = None if kind == "ipvlan" or ("mode", PASSTHRU) in options else random_mac(rng, node, name)
-    return Device(node, name, kind, over, mac, rng.choice(MTUS), rng.random() < 0.85, options)
+    mtu = 65535 if kind == "vrf" else rng.choice(MTUS)
+    return Device(node, name, kind, over, mac, mtu, rng.random() < 0.85, options)
 
 
 def random_mac(rng: Random, node: str, name: str) -> str:
@@ -47,6 +60,12 @@ def _options(rng: Random, kind: str, over: str | None) -> Options:
         return (("id", rng.choice((10, 10, 20))), ("protocol", rng.choice((0x8100, 0x8100, 0x88A8))))
     if kind == "macvlan":
         return (("mode", rng.choice((1, 2, 4, 4, PASSTHRU))),)
+    if kind == "bond":
+        mode = rng.choice((0, 1, 1, 2))
+        policy = (("xmit_hash_policy", rng.choice((0, 1))),) if mode == 2 else ()
+        return (("miimon", rng.choice((50, 100))), ("mode", mode), *policy)
+    if kind == "vrf":
+        return (("table", rng.choice((100, 100, 101))),)
     if kind == "ipvlan":
         return (("mode", rng.choice((0, 0, 1, 2))),)
     if kind == "vxlan":
@@ -73,7 +92,7 @@ def changed(rng: Random, fact: Device) -> Device:
     return rng.choice(
         (
             lambda: random_device(rng, fact.node, fact.name),
-            lambda: replace(fact, mtu=rng.choice(MTUS)),
+            lambda: fact if fact.kind == "vrf" else replace(fact, mtu=rng.choice(MTUS)),
             lambda: replace(fact, up=not fact.up),
             lambda: fact if fact.mac is None else replace(fact, mac=random_mac(rng, fact.node, fact.name)),
             lambda: fact if fact.over is None else replace(fact, over=rng.choice(BELOW)),
@@ -109,6 +128,8 @@ def _renamed(fact: Fact, names: dict[str, str]) -> Fact:
         return replace(fact, name=names.get(fact.name, fact.name), over=new(fact.over))
     if isinstance(fact, Port):
         return replace(fact, device=names.get(fact.device, fact.device), bridge=names.get(fact.bridge, fact.bridge))
+    if isinstance(fact, Member):
+        return replace(fact, device=names.get(fact.device, fact.device), master=names.get(fact.master, fact.master))
     if isinstance(fact, (Address, Forwarding)):
         return replace(fact, device=names.get(fact.device, fact.device))
     if isinstance(fact, DeviceSettings):
@@ -137,13 +158,15 @@ class Stacks:
         below = self._link(fact.node, fact.over)
         if below is None or (fact.kind == "vlan" and fact.up and not below.up):
             return False
+        if isinstance(below, Device) and below.kind == "vrf":
+            return False
         least = _OVERHEAD["6" if "fd66" in str(fact.options) else "4"] if fact.kind == "vxlan" else 0
         if (fact.mtu or 0) > (below.mtu or 0) - least:
             return False
         return fact.kind not in TAKERS or self._can_take(fact, below)
 
     def _has_free_number(self, fact: Device) -> bool:
-        own = [claim for claim in fact.claims() if claim[0] in ("tag", "vni")]
+        own = [claim for claim in fact.claims() if claim[0] in ("tag", "vni", "table")]
         return not any(claim in other.claims() for claim in own for other in self._facts.values())
 
     def _can_take(self, fact: Device, below: Link) -> bool:
@@ -164,16 +187,42 @@ class Stacks:
     def can_plug(self, port: Port) -> bool:
         """Tell whether a device may be a bridge's port: nothing else takes its frames, and it is not above it."""
         device = self._link(port.node, port.device)
-        if not isinstance(device, (End, Device)) or (isinstance(device, Device) and device.kind == "ipvlan"):
+        if not isinstance(device, (End, Device)) or (isinstance(device, Device) and device.kind in ("ipvlan", "vrf")):
+            return False
+        if ("member", port.node, port.device) in self._facts:
             return False
         above = (f for f in self._facts.values() if isinstance(f, Device) and f.node == port.node)
         if any(one.over == port.device and one.kind in TAKERS for one in above):
             return False
         return not self._is_above(port.node, port.device, port.bridge)
 
+    def can_join(self, member: Member) -> bool:
+        """Tell whether a device may be a member; of a bond only what nothing stands on, and what it has made fit."""
+        device, master = self._link(member.node, member.device), self._link(member.node, member.master)
+        if device is None or not isinstance(master, Device) or master.kind != member.kind:
+            return False
+        if ("port", member.node, member.device) in self._facts:
+            return False
+        if member.kind == "vrf":
+            return not isinstance(device, Device) or device.kind != "vrf"
+        above = (f for f in self._facts.values() if isinstance(f, Device) and f.node == member.node)
+        fits = (device.up, device.mtu) == (True, master.mtu) and not any(one.over == member.device for one in above)
+        return isinstance(device, End) and fits
+
+    def is_bonded(self, node: str, device: str) -> bool:
+        """Tell whether a device is a bond's member, which has no addresses."""
+        member = self._facts.get(("member", node, device))
+        return isinstance(member, Member) and member.kind == "bond"
+
+    def has_vrf(self, node: str) -> bool:
+        return any(isinstance(f, Device) and (f.node, f.kind) == (node, "vrf") for f in self._facts.values())
+
     def _is_above(self, node: str, name: str, other: str) -> bool:
         link = self._link(node, name)
         beneath = [f.device for f in self._facts.values() if isinstance(f, Port) and (f.node, f.bridge) == (node, name)]
+        beneath += [
+            f.device for f in self._facts.values() if isinstance(f, Member) and (f.node, f.master) == (node, name)
+        ]
         if isinstance(link, Device) and link.over is not None:
             beneath.append(link.over)
         return other in beneath or any(self._is_above(node, one, other) for one in beneath)

@@ -15,6 +15,7 @@ from random import Random
 from hypothesis import strategies as st
 
 from netlab.facts import (
+    MAIN_TABLE,
     Address,
     Bridge,
     Chain,
@@ -24,7 +25,11 @@ from netlab.facts import (
     Fact,
     Facts,
     Forwarding,
+    Impairment,
+    Member,
     Namespace,
+    Neighbour,
+    PolicyRule,
     Port,
     Route,
     Settings,
@@ -43,12 +48,15 @@ from tests.other_devices import (
     swap_names,
 )
 from tests.random_chains import changed_chains, random_chains
+from tests.random_policy import changed_policy, random_policy
 
 NODES = ("n0", "n1", "n2", HOST)
 DEVICES = ("e0", "e1", "e2")
 BRIDGES = ("br0", "br1")
 MTUS = (1500, 1500, 1500, 1400, 1280, 1279, 1000)
 DESTINATIONS = ("0.0.0.0/0", "172.16.0.0/24", "172.16.1.0/24", "192.0.2.0/24", "::/0", "fd99::/64", "fd98::/64")
+#: What stands in one node, in no order.
+_IN_A_NODE = (Address, Route, DeviceSettings, PolicyRule, Neighbour, Impairment)
 KINDS = ("blackhole", "unreachable", "prohibit")
 
 
@@ -96,6 +104,7 @@ def _soup(rng: Random, machine: bool) -> list[Fact]:
         devices = [resource[2] for resource in provided if resource[:2] == ("device", node)] or ["lo"]
         held = [_address(rng, node, rng.choice(devices)) for _ in range(rng.choice((0, 1, 2, 3, 4, 6)))]
         found += held
+        found += random_policy(rng, node, held)
         found += [_route(rng, node, held) for _ in range(rng.choice((0, 1, 2, 4, 6)))]
         if rng.random() < 0.3:
             found.append(_device_settings(rng, node, rng.choice((*DEVICES, *NAMES))))
@@ -175,7 +184,7 @@ def _renamed(fact: Fact, names: dict[str, str]) -> Fact:
     if isinstance(fact, Veth):
         ends = [replace(end, node=names.get(end.node, end.node)) for end in (fact.a, fact.b)]
         return veth(*ends)
-    assert isinstance(fact, (Namespace, Chain, Bridge, Device, Port, Forwarding, Address, Route, DeviceSettings))
+    assert isinstance(fact, (Namespace, Chain, Bridge, Device, Port, Member, Forwarding, *_IN_A_NODE))
     return replace(fact, node=names.get(fact.node, fact.node))
 
 
@@ -192,7 +201,7 @@ def _change_others(facts: list[Fact], rng: Random, machine: bool) -> list[Fact]:
         elif isinstance(fact, Forwarding) and rng.random() < 0.4:
             fact = random_forwarding(rng, fact.node, fact.device)
         found.append(fact)
-    return changed_chains(found, rng)
+    return changed_policy(changed_chains(found, rng), rng)
 
 
 def _shuffle_addresses(facts: list[Fact], rng: Random, machine: bool) -> list[Fact]:
@@ -257,7 +266,7 @@ def tidy(facts: Iterable[Fact], rng: Random, machine: bool = False, kinds: Colle
 def _is_ipv6(fact: Fact) -> bool:
     if isinstance(fact, Device):
         return any(":" in str(value) for _, value in fact.options)
-    return isinstance(fact, (Address, Route)) and fact.version == 6
+    return isinstance(fact, (Address, Route, Neighbour)) and fact.version == 6
 
 
 def _settings(rng: Random, node: str, ipv6: bool) -> Settings:
@@ -296,12 +305,23 @@ class _Valid:
             return self._stacks.can_forward(fact)
         if isinstance(fact, Port):
             return self._stacks.can_plug(fact) and isinstance(self._link(fact.node, fact.bridge), Bridge)
+        if isinstance(fact, Member):
+            return self._stacks.can_join(fact)
+        if isinstance(fact, (Address, Neighbour)) and self._stacks.is_bonded(fact.node, fact.device):
+            return False
         if isinstance(fact, Address):
             return self._has_device(fact.node, fact.device) and (
                 fact.version == 4 or self._ipv6(fact.node, fact.device)
             )
         if isinstance(fact, DeviceSettings):
             return self._has_device(fact.node, fact.device) and self._ipv6(fact.node, fact.device)
+        if isinstance(fact, Neighbour):
+            up = self._has_device(fact.node, fact.device) and self._up(fact.node, fact.device)
+            return up and (fact.version == 4 or self._ipv6(fact.node, fact.device))
+        if isinstance(fact, Impairment):
+            return self._has_device(fact.node, fact.device)
+        if isinstance(fact, PolicyRule):
+            return not (self._machine and fact.node == HOST)
         return not isinstance(fact, Route) or self._takes_route(fact)
 
     def _has_node(self, node: str) -> bool:
@@ -337,6 +357,8 @@ class _Valid:
             return False
         if route.via is not None and route.device == "lo":
             return False
+        if self._stacks.has_vrf(route.node) and (route.source is not None or (route.onlink and route.version == 6)):
+            return False  # Which of them the kernel takes depends on the table.
         if route.device is not None and not (
             self._up(route.node, route.device) and (route.version == 4 or self._ipv6(route.node, route.device))
         ):
@@ -344,8 +366,23 @@ class _Valid:
         if route.onlink and route.version == 4 and not self._has_local_table(route.node):
             return False
         if route.onlink and route.version == 6:
-            return {device for _, device in self._ways(replace(route, device=None))} <= {route.device}
-        return route.via is None or route.onlink or bool(self._ways(route))
+            ways = {device for _, device in self._ways(replace(route, device=None))}
+            return ways <= {route.device} and not self._shadowed(route)
+        fits = route.via is None or route.onlink or bool(self._ways(route))
+        return fits and not self._shadowed(route)
+
+    def _shadowed(self, route: Route) -> bool:
+        """Tell whether this route, or one before it, leads a gateway away: it is looked up like any address."""
+        routes = [fact for fact in self.facts.values() if isinstance(fact, Route) and fact.node == route.node]
+        routes.append(route)
+        away = [ip_network(one.to) for one in routes if one.table == MAIN_TABLE and (one.via or one.kind != "unicast")]
+        for one in routes:
+            if one.via is not None and (one.version == 6 or not one.onlink):
+                close = max((length for length, _ in self._ways(one)), default=1)
+                gateway = ip_address(one.via)
+                if any(gateway in network and network.prefixlen >= close for network in away):
+                    return True
+        return False
 
     def _has_local_table(self, node: str) -> bool:
         """Tell whether a node has an IPv4 address: where none ever was, the kernel takes no gateway for one."""
@@ -359,7 +396,8 @@ class _Valid:
             return fact
         ways = self._ways(fact)
         closest = [device for length, device in ways if length == max(ways)[0]]
-        return replace(fact, device=closest[0]) if len(set(closest)) > 1 else fact
+        told = len(set(closest)) > 1 or self._stacks.has_vrf(fact.node)
+        return replace(fact, device=closest[0]) if told else fact
 
     def _addresses(self, node: str) -> Iterator[Address]:
         return (fact for fact in self.facts.values() if isinstance(fact, Address) and fact.node == node)

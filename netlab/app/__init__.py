@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netlab.app.applying import apply, plan
+    from netlab.app.collecting import gc
     from netlab.app.destroying import destroy
     from netlab.app.draw import diagram, picture
     from netlab.app.enter import capture, execute, shell
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from netlab.app.results import document
     from netlab.app.shipped import copy_examples, examples
     from netlab.app.show import plan_commands, plan_dot, schema
+    from netlab.app.watching import watch
 
 _WHERE = {
     "apply": "applying",
@@ -41,6 +43,7 @@ _WHERE = {
     "copy_examples": "shipped",
     "examples": "shipped",
     "confirm": "guard",
+    "gc": "collecting",
     "impair": "impairing",
     "check": "look",
     "drift": "look",
@@ -50,6 +53,7 @@ _WHERE = {
     "plan_commands": "show",
     "plan_dot": "show",
     "schema": "show",
+    "watch": "watching",
 }
 
 __all__ = [
@@ -65,6 +69,7 @@ __all__ = [
     "drift",
     "examples",
     "execute",
+    "gc",
     "impair",
     "picture",
     "plan",
@@ -74,6 +79,7 @@ __all__ = [
     "shell",
     "status",
     "validate",
+    "watch",
 ]
 
 

@@ -71,7 +71,7 @@ def _status(world: World, lab: str, on_machine: Mapping[str, int], whole: bool) 
     state: LabState = "up"
     if record is None:
         state = "orphaned"
-    elif found.gone or (found.machine and lab not in on_machine and _leaves_marks(record)):
+    elif found.gone or (found.machine and lab not in on_machine and leaves_marks(record)):
         state = "gone"
     if world.store.pending(lab) is not None:
         state = "changing" if world.store.busy(lab) else "interrupted"
@@ -99,7 +99,7 @@ def _status(world: World, lab: str, on_machine: Mapping[str, int], whole: bool) 
     )
 
 
-def _leaves_marks(record: Record) -> bool:
+def leaves_marks(record: Record) -> bool:
     """Tell whether a lab has anything on the machine that bears its mark: one that only sets settings has not."""
     return any(value.get("fact") in ("netns", "bridge", "veth") for value in record.facts)
 
@@ -138,17 +138,23 @@ def _node_states(reading: Reading, applied: Facts) -> tuple[NodeState, ...]:
     )
 
 
-def drift(lab: str | None = None, *, world: World | None = None) -> Drift:
-    """Say how a lab differs from what was applied; raises UsageError where it is not up, or its record is lost."""
-    world = world or World.here()
+def recorded(world: World, lab: str | None) -> tuple[Found, Record]:
+    """Give a lab that is up, and what was applied; raises UsageError where it is not up, or its record is lost."""
     found = existing(world, lab)
     if found.record is None:
         fix = f"netlab apply its file again, or netlab destroy {found.lab}"
         raise UsageError(f"the store has lost what was applied to {found.lab!r}\n  fix: {fix}")
-    applied = found.record.applied()
+    return found, found.record
+
+
+def drift(lab: str | None = None, *, world: World | None = None) -> Drift:
+    """Say how a lab differs from what was applied; raises UsageError where it is not up, or its record is lost."""
+    world = world or World.here()
+    found, record = recorded(world, lab)
+    applied = record.applied()
     left = planned_of(applied, reading_of(world, found, applied).facts)
     try:
-        origin = lab_of(found.record).origin if left else {}
+        origin = lab_of(record).origin if left else {}
     except FileError:
         origin = {}
     return Drift(found.lab, left.changes, origin)

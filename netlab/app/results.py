@@ -272,6 +272,8 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
         "address": check.address,
         "port": check.port,
         "expect": check.expect,
+        "between": list(check.between) if check.between is not None else None,
+        "measured": verdict.measured,
         "ok": verdict.ok,
         "sent": verdict.sent,
         "outcome": verdict.outcome,

@@ -59,14 +59,15 @@ class Call:
         """Tell whether results are shown in colour, on a terminal or as if on one."""
         return sys.stdout.isatty() if self.color is None else self.color
 
-    def document(self, result: Any, problems: Sequence[Problem] = ()) -> None:
-        """Print the one JSON document of this run."""
+    def document(self, result: Any, problems: Sequence[Problem] = (), *, line: bool = False) -> None:
+        """Print the one JSON document of this run, or one of many, each on a line of its own."""
         import json
 
         from netlab import app
 
         kind = self.verb.kind if self.verb is not None else None
-        self.show(json.dumps(app.document(kind or "netlab", self.lab, result, problems), indent=2, ensure_ascii=False))
+        found = app.document(kind or "netlab", self.lab, result, problems)
+        self.show(json.dumps(found, indent=None if line else 2, ensure_ascii=False))
 
     def warn(self, problems: Sequence[Problem]) -> None:
         """Say warnings, where a document does not carry them."""

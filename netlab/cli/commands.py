@@ -19,6 +19,7 @@ SECTIONS = {
         "apply": "lab_commands",
         "confirm": "lab_commands",
         "destroy": "lab_commands",
+        "gc": "gc_command",
     },
     "Look at what is there": {
         "status": "state_commands",

@@ -17,6 +17,7 @@ from netlab.cli.verb import common_options
 #: What users of other tools type.
 ALIKE = {
     "clean": "destroy",
+    "cleanup": "gc",
     "create": "apply",
     "delete": "destroy",
     "deploy": "apply",
@@ -28,6 +29,7 @@ ALIKE = {
     "list": "status",
     "lint": "validate",
     "ls": "status",
+    "prune": "gc",
     "ps": "status",
     "rm": "destroy",
     "run": "exec",

@@ -20,7 +20,7 @@ def verdict_text(verdict: Verdict) -> str:
     mark = style("✓", fg="green") if verdict.ok else style("✗", fg="red", bold=True)
     head = f"{mark} {check.name}  {style(seconds_text(verdict.elapsed), dim=True)}"
     if verdict.ok:
-        return head
+        return head if verdict.measured is None else f"{head}  {style(verdict.received, dim=True)}"
     said = [
         ("expected", expected(verdict)),
         ("sent", verdict.sent),
@@ -34,6 +34,9 @@ def verdict_text(verdict: Verdict) -> str:
 def expected(verdict: Verdict) -> str:
     """Say what was expected, of whom, and what it came to."""
     check = verdict.check
+    if check.bounds is not None:
+        wanted = f"a {check.kind} of {check.bounds}"
+        return wanted if verdict.ok else f"{wanted}, not {verdict.outcome}"
     by = f" from {check.by}" if check.by else ""
     return f"{check.expect}{by}, not {verdict.outcome}" if verdict.outcome != check.expect else f"{check.expect}{by}"
 

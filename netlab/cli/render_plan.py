@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from click import style
@@ -16,6 +17,7 @@ from netlab.plan import Action, Change
 
 if TYPE_CHECKING:
     from netlab.app.results import Drift, Planned
+    from netlab.app.watching import DriftChange
 
 HUES = {Action.CREATE: "green", Action.UPDATE: "yellow", Action.REPLACE: "magenta", Action.DELETE: "red"}
 #: Labels beyond this width push their place in the file to the right instead of all the others'.
@@ -45,6 +47,19 @@ def drift_text(drift: Drift) -> str:
     total = ", ".join(f"{count} {word}" for word, count in counts.items())
     head = f"{style(drift.lab, bold=True)} is not as it was applied; to repair it:"
     return "\n".join([head, "", *changes_lines(drift.changes, drift.origin), f"Drift: {total}."])
+
+
+def drift_change_text(change: DriftChange) -> str:
+    """Turn a change of a lab's drift into lines: the time of day, what is so now, and where the file asked for it."""
+    at = style(datetime.fromtimestamp(change.at, UTC).astimezone().strftime("%H:%M:%S"), dim=True)
+    lines: list[str] = []
+    for one in change.drifted:
+        first, *more = _change_lines(one, change.origin.get(one.fact.key), 0, False)
+        lines += [f"{at} {style('drifted', fg='yellow')}:{first[1:]}", *more]
+    for one in change.restored:
+        place = _place(change.origin.get(one.fact.key))
+        lines.append(f"{at} {style('as applied again', fg='green')}: {one.fact.label()}{place}")
+    return "\n".join(lines)
 
 
 def counts_text(changes: Sequence[Change]) -> str:
@@ -78,7 +93,7 @@ def node_of(fact: Fact) -> str:
 def _change_lines(change: Change, span: Span | None, width: int, every_field: bool) -> Iterator[str]:
     hue = HUES[change.action]
     label = change.fact.label()
-    place = "  " + style(f"{nearby(span.file)}:{span.line}", dim=True) if span is not None else ""
+    place = _place(span)
     yield f"  {style(change.action.glyph, fg=hue)} {label.ljust(width) if place else label}{place}"
     for difference in change.differences:
         before, after = shown(difference.before), shown(difference.after)
@@ -88,6 +103,10 @@ def _change_lines(change: Change, span: Span | None, width: int, every_field: bo
     if every_field and change.action is Action.CREATE:
         for name, value in _values(change.fact):
             yield f"      {style(name, dim=True)} {shown(value)}"
+
+
+def _place(span: Span | None) -> str:
+    return "  " + style(f"{nearby(span.file)}:{span.line}", dim=True) if span is not None else ""
 
 
 def _values(fact: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

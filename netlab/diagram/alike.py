@@ -55,7 +55,7 @@ def _signature(box: Box, cables: Sequence[Cable], ports: Mapping[At, Device]) ->
     devices = []
     for device in box.devices:
         addresses = tuple((_subnet(line), line.action) for line in device.addresses)
-        kind = (device.caption, device.over and _pattern(device.over), device.bridge)
+        kind = (device.caption, device.over and _pattern(device.over), device.bridge, device.members)
         devices.append((_pattern(device.name), addresses, device.notes, device.action, kind))
     words = (box.forwarding, box.notes, box.routes, box.filters, box.programs, box.action)
     return (box.parent, tuple(sorted(plugs, key=repr)), tuple(devices), words)

@@ -150,6 +150,8 @@ class _Builder:
         port = self.found.ports.get((fact.node, fact.name))
         group = dict(fact.options).get("group")
         away = [Line(f"group {group}")] if group is not None else []
+        members = sorted(self.found.members.get((fact.node, fact.name), ()), key=lambda one: natural(one.device))
+        away += [Line(f"of {member.device}", self.acts.get(member.key)) for member in members]
         leading = self.tunnels.outward.get((fact.node, fact.name), ())
         away += [Line(f"to {entry.to}", self.acts.get(entry.key)) for entry in leading]
         return Device(
@@ -161,6 +163,7 @@ class _Builder:
             mac=fact.mac,
             caption=caption(fact),
             over=fact.over,
+            members=tuple(member.device for member in members),
             bridge=self.found.bridge_of(fact.node, fact.name),
         )
 

@@ -40,6 +40,8 @@ class Device:
     #: What it is, where it is no end of a cable: "vxlan 1". What it stands on, and the bridge it is plugged into.
     caption: str = ""
     over: str | None = None
+    #: Of a bond or a VRF: its members.
+    members: tuple[str, ...] = ()
     bridge: str | None = None
 
 

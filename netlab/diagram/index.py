@@ -21,6 +21,7 @@ from netlab.facts import (
     Fact,
     Forwarding,
     Impairment,
+    Member,
     Namespace,
     Port,
     Program,
@@ -56,6 +57,8 @@ class Index:
     others: dict[At, Device] = field(default_factory=dict)
     forwardings: list[Forwarding] = field(default_factory=list)
     ports: dict[At, Port] = field(default_factory=dict)
+    #: The members of each bond and VRF.
+    members: dict[At, list[Member]] = field(default_factory=lambda: defaultdict(list))
     addresses: dict[At, list[Address]] = field(default_factory=lambda: defaultdict(list))
     device_settings: dict[At, DeviceSettings] = field(default_factory=dict)
     impairments: dict[At, Impairment] = field(default_factory=dict)
@@ -103,6 +106,8 @@ def index(facts: Iterable[Fact]) -> Index:
                 found.forwardings.append(fact)
             case Port():
                 found.ports[fact.node, fact.device] = fact
+            case Member():
+                found.members[fact.node, fact.master].append(fact)
             case Address():
                 found.addresses[fact.node, fact.device].append(fact)
                 found.devices[fact.node].add(fact.device)

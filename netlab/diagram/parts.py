@@ -100,15 +100,17 @@ def parts(scene: Scene) -> Parts:
 
 def _is_frame(box: Box, led: Container[tuple[str, str]]) -> bool:
     """Tell whether devices are drawn one by one: where one stands on another, or a tunnel leads to one."""
-    return box.kind != "plain" or any(one.caption and (one.over or (one.node, one.name) in led) for one in box.devices)
+    return box.kind != "plain" or any(
+        one.caption and (one.over or one.members or (one.node, one.name) in led) for one in box.devices
+    )
 
 
 def _ties(box: Box) -> Iterator[Wire]:
-    """Tie devices to what they stand on, and to the bridges that they are plugged into."""
+    """Tie devices to what they stand on or are made of, and to the bridges that they are plugged into."""
     ports = {port.name: bridge.name for bridge in box.bridges for port in bridge.ports}
     known = {bridge.name for bridge in box.bridges} | {one.name for one in box.devices} | ports.keys()
     for device in box.devices:
-        for other in (device.over, device.bridge):
+        for other in (device.over, device.bridge, *device.members):
             if other is not None and other in known:
                 # A port is drawn at the edge of its bridge.
                 yield Wire((_id(box.node, ports.get(other, other)), ""), (_id(box.node, device.name), ""), link="tie")

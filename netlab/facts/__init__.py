@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from netlab.facts.devices import Device, Forwarding
+from netlab.facts.devices import Device, Forwarding, Member
 from netlab.facts.fact import Difference, Fact, Facts, Key, Need, OnLink, Resource, compare, facts_of
 from netlab.facts.firewall import Chain, Rule, rule_from_json, rule_to_json
 from netlab.facts.impairment import Impairment
 from netlab.facts.links import Bridge, End, Namespace, Port, Stray, Veth, veth
+from netlab.facts.policy import Neighbour, PolicyRule
 from netlab.facts.programs import Program
 from netlab.facts.routing import MAIN_TABLE, PROTOCOL, Address, Route, network_of
 from netlab.facts.settings import DeviceSettings, Settings
@@ -28,11 +29,14 @@ FAMILIES: dict[str, type[Fact]] = {
         Device,
         Stray,
         Port,
+        Member,
         Forwarding,
         Impairment,
         Address,
         DeviceSettings,
         Route,
+        PolicyRule,
+        Neighbour,
         Program,
     )
 }
@@ -57,9 +61,12 @@ __all__ = [
     "Forwarding",
     "Impairment",
     "Key",
+    "Member",
     "Namespace",
     "Need",
+    "Neighbour",
     "OnLink",
+    "PolicyRule",
     "Port",
     "Program",
     "Resource",

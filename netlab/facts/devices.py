@@ -14,11 +14,23 @@ from netlab.facts.fact import Difference, Fact, Key, Need, Resource
 Options = tuple[tuple[str, int | str], ...]
 
 #: Options that the kernel changes in place, as KIND.OPTION; a device is made anew for any other.
-LIVE_OPTIONS = frozenset({"macvlan.mode", "ipvlan.mode", "vxlan.ageing", "vxlan.learning"})
+LIVE_OPTIONS = frozenset(
+    {
+        "macvlan.mode",
+        "ipvlan.mode",
+        "vxlan.ageing",
+        "vxlan.learning",
+        "bond.miimon",
+        "bond.primary",
+        "bond.xmit_hash_policy",
+    }
+)
 #: MACVLAN_MODE_PASSTHRU (include/uapi/linux/if_link.h): a macvlan is it for life, and has the MAC of the device below.
 PASSTHRU = 8
 #: Kinds that take in the frames of the device below, as a bridge does those of its ports: a device has one taker.
 TAKERS = frozenset({"macvlan", "ipvlan"})
+#: Kinds that have members: devices that they speak for (a bond), or whose routes are apart (a VRF).
+MASTERS = frozenset({"bond", "vrf"})
 
 #: The MAC that stands for everybody in a VXLAN's forwarding table (ip-link(8), bridge(8)).
 EVERYBODY = "00:00:00:00:00:00"
@@ -53,7 +65,9 @@ class Device(Fact):
 
     def needs(self) -> tuple[Need, ...]:
         below = () if self.over is None else (("device", self.node, self.over),)
-        return (("netns", self.node), *below)
+        # The kernel is told of a bond's primary member by index, before it is a member.
+        first = [("device", self.node, str(value)) for name, value in self.options if name == "primary"]
+        return (("netns", self.node), *below, *first)
 
     def claims(self) -> tuple[Resource, ...]:
         """Give the name, and what the kernel lets one device have: a tag, a VXLAN's number, the frames of a device."""
@@ -66,6 +80,8 @@ class Device(Fact):
         elif self.kind == "vxlan":
             version = "6" if ":" in f"{own.get('local', '')}{own.get('group', '')}" else "4"
             found.append(("vni", self.node, str(own.get("id")), str(own.get("port")), version))
+        elif self.kind == "vrf":
+            found.append(("table", self.node, str(own.get("table"))))
         return tuple(found)
 
     def differences(self, have: Fact) -> tuple[Difference, ...]:
@@ -91,6 +107,39 @@ class Device(Fact):
 
     def label(self) -> str:
         return f"{self.kind} {self.node}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Member(Fact):
+    """A device that is a member of a bond or a VRF (`kind`) of its own namespace.
+
+    A member of a bond has the bond's MAC and MTU. The MAC that its own fact says is the one that it gets back.
+    """
+
+    family: ClassVar[str] = "member"
+    rank: ClassVar[int] = 4
+
+    node: str
+    device: str
+    master: str
+    kind: str
+
+    @property
+    def key(self) -> Key:
+        return ("member", self.node, self.device)
+
+    def needs(self) -> tuple[Need, ...]:
+        return (("device", self.node, self.device), ("device", self.node, self.master))
+
+    def claims(self) -> tuple[Resource, ...]:
+        """Give the one master that a device has; a bond takes in its frames besides, a VRF does not."""
+        found: list[Resource] = [("master", self.node, self.device)]
+        if self.kind == "bond":
+            found.append(("frames", self.node, self.device))
+        return tuple(found)
+
+    def label(self) -> str:
+        return f"member {self.node}:{self.device} of {self.kind} {self.master}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,8 +215,8 @@ class Port(Fact):
         return (("device", self.node, self.device), ("device", self.node, self.bridge))
 
     def claims(self) -> tuple[Resource, ...]:
-        # Macvlans and ipvlans take them too.
-        return (("frames", self.node, self.device),)
+        # Macvlans and ipvlans take them too; bonds and VRFs are masters too.
+        return (("frames", self.node, self.device), ("master", self.node, self.device))
 
     def label(self) -> str:
         return f"port {self.node}:{self.device} in {self.bridge}"

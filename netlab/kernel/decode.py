@@ -28,6 +28,7 @@ from netlab.kernel.codec import (
     IFLA_INFO_DATA,
     IFLA_INFO_KIND,
     IFLA_INFO_SLAVE_DATA,
+    IFLA_INFO_SLAVE_KIND,
     IFLA_LINK,
     IFLA_LINK_NETNSID,
     IFLA_LINKINFO,
@@ -60,6 +61,8 @@ from netlab.kernel.codec import (
     unpack_ip,
 )
 
+#: IFLA_BOND_SLAVE_PERM_HWADDR (include/uapi/linux/if_link.h).
+_PERMANENT_MAC = 4
 _IMPAIRING = (b"netem\0", b"tbf\0")
 #: IPV4_DEVCONF_* of include/uapi/linux/ip.h less 1, and the sysctl of the same name.
 IPV4_DEVICE_SETTINGS = {
@@ -163,7 +166,13 @@ def _link_info(found: LinkRecord, body: bytes) -> None:
     elif IFLA_INFO_DATA in at:
         found.info = body[at[IFLA_INFO_DATA]]
     if IFLA_INFO_SLAVE_DATA in at:
-        found.port = _values(body[at[IFLA_INFO_SLAVE_DATA]], IFLA_BRPORT)
+        own = body[at[IFLA_INFO_SLAVE_DATA]]
+        if body[at[IFLA_INFO_SLAVE_KIND]].rstrip(b"\0") == b"bond":
+            # The MAC of a bond's member is the bond's; its own is what it was when it became one, and will be again.
+            where = table(own)
+            found.mac = own[where[_PERMANENT_MAC]].hex(":") if _PERMANENT_MAC in where else found.mac
+        else:
+            found.port = _values(own, IFLA_BRPORT)
 
 
 def _families(found: LinkRecord, body: bytes) -> None:

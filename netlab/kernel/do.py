@@ -15,7 +15,10 @@ from netlab.facts import (
     DeviceSettings,
     Forwarding,
     Impairment,
+    Member,
     Namespace,
+    Neighbour,
+    PolicyRule,
     Port,
     Route,
     Settings,
@@ -40,10 +43,13 @@ _DOERS: dict[type, Callable[[Work, Step], None]] = {
     Device: do_links.do_device,
     Stray: do_links.do_stray,
     Port: do_links.do_port,
+    Member: do_links.do_member,
     Forwarding: do_traffic.do_forwarding,
     Impairment: do_traffic.do_impairment,
     Address: do_traffic.do_address,
     Route: do_traffic.do_route,
+    PolicyRule: do_traffic.do_policy_rule,
+    Neighbour: do_traffic.do_neighbour,
 }
 
 

@@ -1,11 +1,11 @@
-"""Steps about devices, done: `lo`, bridges, veth pairs, every other kind, ports of bridges, strays."""
+"""Steps about devices, done: `lo`, bridges, veth pairs, every other kind, ports of bridges, members, strays."""
 
 from __future__ import annotations
 
-from netlab.facts import Bridge, Device, Namespace, Port, Stray, Veth
+from netlab.facts import Bridge, Device, Member, Namespace, Port, Stray, Veth
 from netlab.kernel import encode
 from netlab.kernel.capability import has_kind
-from netlab.kernel.others import STAND_INS, change_options, new_device
+from netlab.kernel.others import STAND_INS, change_options, named_by, new_device
 from netlab.kernel.place import Place
 from netlab.kernel.work import Work
 from netlab.names import HOST, mark
@@ -94,7 +94,8 @@ def do_device(work: Work, step: Step) -> None:
     if step.action is Action.CREATE:
         over = None if fact.over is None else work.index(place, fact.over)
         stand_in = None if fact.kind not in STAND_INS or has_kind(fact.kind) else STAND_INS[fact.kind]
-        message = new_device(fact, place.new_index(fact.name), over, work.places.marked(fact.node), stand_in)
+        named = {name: work.index(place, name) for name in named_by(fact)}
+        message = new_device(fact, place.new_index(fact.name), over, work.places.marked(fact.node), stand_in, named)
         work.made[fact.node, fact.name] = work.batch.message(place, step, message)
         work.own(place, fact.name)
         work.mark(place, step, fact.name)
@@ -102,7 +103,8 @@ def do_device(work: Work, step: Step) -> None:
         changed = {difference.field for difference in step.differences}
         options = {name.partition(".")[2] for name in changed if "." in name}
         if options:
-            work.batch.message(place, step, change_options(fact, options))
+            named = {name: work.index(place, name) for name in named_by(fact)}
+            work.batch.message(place, step, change_options(fact, options, named))
         if changed & {"mac", "mtu", "up"}:
             work.batch.message(place, step, encode.change_link(fact.name, fact, changed))
     else:
@@ -130,6 +132,20 @@ def do_port(work: Work, step: Step) -> None:
         changed = None
     for message in encode.port_options(fact, changed):
         work.batch.message(place, step, message)
+
+
+def do_member(work: Work, step: Step) -> None:
+    fact = step.fact
+    assert isinstance(fact, Member)
+    place = work.places.get(fact.node)
+    master = 0 if step.action is Action.DELETE else work.index(place, fact.master)
+    if master and fact.kind == "bond":
+        # A bond takes in what is down only, and sets it up itself (drivers/net/bonding/bond_main.c, bond_enslave).
+        work.batch.message(place, step, encode.set_up(fact.device, False))
+    work.batch.message(place, step, encode.plug(fact.device, master))
+    if not master and fact.kind == "bond":
+        # It leaves it down as well (__bond_release_one).
+        work.batch.message(place, step, encode.set_up(fact.device, True))
 
 
 def _plug(work: Work, place: Place, step: Step, fact: Port) -> None:

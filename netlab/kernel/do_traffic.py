@@ -1,12 +1,13 @@
-"""Steps about what happens to packets, done: addresses, routes, forwarding entries, impairments, chains of rules."""
+"""Steps about what happens to packets, done: addresses, routes and their rules, neighbours, impairments, chains."""
 
 from __future__ import annotations
 
-from netlab.facts import PROTOCOL, Address, Forwarding, Impairment, Route
+from netlab.facts import PROTOCOL, Address, Forwarding, Impairment, Neighbour, PolicyRule, Route
 from netlab.kernel import encode
 from netlab.kernel.capability import has_netem
 from netlab.kernel.others import delete_forwarding, new_forwarding
 from netlab.kernel.place import inside
+from netlab.kernel.policy import delete_neighbour, delete_rule, new_neighbour, new_rule
 from netlab.kernel.qdisc import delete_qdisc, new_qdisc
 from netlab.kernel.work import Work
 from netlab.plan.steps import Action, Step
@@ -70,3 +71,18 @@ def do_route(work: Work, step: Step) -> None:
     index = None if fact.device is None else work.index(place, fact.device)
     make = encode.new_route if step.action is Action.CREATE else encode.change_route
     work.batch.message(place, step, make(fact, index))
+
+
+def do_policy_rule(work: Work, step: Step) -> None:
+    fact = step.fact
+    assert isinstance(fact, PolicyRule)
+    make = delete_rule if step.action is Action.DELETE else new_rule
+    work.batch.message(work.places.get(fact.node), step, make(fact))
+
+
+def do_neighbour(work: Work, step: Step) -> None:
+    fact = step.fact
+    assert isinstance(fact, Neighbour)
+    place = work.places.get(fact.node)
+    make = delete_neighbour if step.action is Action.DELETE else new_neighbour
+    work.batch.message(place, step, make(fact, work.index(place, fact.device)))

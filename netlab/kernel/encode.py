@@ -189,6 +189,10 @@ def set_loopback(up: bool, alias: str) -> Message:
     return RTM_NEWLINK, _CHANGE, link_body(1, up) + attribute(IFLA_IFALIAS, alias.encode())
 
 
+def set_up(name: str, up: bool) -> Message:
+    return RTM_NEWLINK, _CHANGE, link_body(0, up) + attribute_text(IFLA_IFNAME, name)
+
+
 def delete_link(name: str) -> Message:
     return RTM_DELLINK, _CHANGE, link_body() + attribute_text(IFLA_IFNAME, name)
 
@@ -207,7 +211,7 @@ def find_link(name: str) -> Message:
 
 
 def plug(device: str, master: int) -> Message:
-    """Give the message that plugs a device into the bridge with index `master`, or (0) unplugs it."""
+    """Give the message that gives a device the master with index `master`: a bridge, a bond, a VRF; 0: none."""
     return RTM_NEWLINK, _CHANGE, link_body() + attribute_text(IFLA_IFNAME, device) + attribute_u32(IFLA_MASTER, master)
 
 

@@ -20,7 +20,10 @@ from netlab.facts import (
     Facts,
     Forwarding,
     Impairment,
+    Member,
     Namespace,
+    Neighbour,
+    PolicyRule,
     Port,
     Resource,
     Route,
@@ -35,6 +38,8 @@ from netlab.kernel.fake_machine import MOST_PORTS, Device, Errno, Node
 from netlab.kernel.families import FAMILIES
 from netlab.names import HOST
 from netlab.plan.steps import Action, Reading, Scope, Step, StepRefused
+
+_ON_DEVICES = (Port, Member, Address, DeviceSettings, Forwarding, Impairment, Neighbour)
 
 
 class Cut(Exception):
@@ -110,6 +115,9 @@ class FakeKernel:
             for device in node.devices:
                 yield from self._facts_of_device(name, device)
             yield from node.routes.values()
+            yield from node.rules.values()
+            for device, held in node.devices.items():
+                yield from (Neighbour(name, device, address, mac) for address, mac in held.neighbours.items())
 
     def _facts_of_device(self, node: str, name: str) -> Iterator[Fact]:
         device = self._nodes[node].devices[name]
@@ -121,6 +129,8 @@ class FakeKernel:
             yield Veth(device.link, other)
         if device.port is not None:
             yield device.port
+        if device.member is not None:
+            yield device.member
         yield from (Forwarding(node, name, mac, to) for mac, to in device.forwarding)
         if device.impairment is not None:
             yield device.impairment
@@ -146,6 +156,12 @@ class FakeKernel:
             if fact.name in self._node(fact.node).chains:
                 raise Errno(errno.EEXIST)
             self._node(fact.node).chains[fact.name] = fact
+        elif isinstance(fact, PolicyRule):
+            if fact.key in self._node(fact.node).rules:
+                raise Errno(errno.EEXIST)
+            self._node(fact.node).rules[fact.key] = fact
+        elif isinstance(fact, Neighbour):
+            self._node(fact.node).add_neighbour(fact.device, fact.address, fact.mac)
         elif isinstance(fact, Forwarding):
             self._node(fact.node).add_forwarding(fact.device, fact.mac, fact.to)
         elif isinstance(fact, Impairment):
@@ -154,8 +170,11 @@ class FakeKernel:
             self._node(fact.node).add_address(fact.device, fact.address)
         elif isinstance(fact, Route):
             self._node(fact.node).add_route(fact)
+        elif isinstance(fact, Member):
+            self._node(fact.node).enslave(fact)
         elif isinstance(fact, Port):
-            if self._node(fact.node).device(fact.device).port is not None:
+            device = self._node(fact.node).device(fact.device)
+            if device.port is not None or device.member is not None:
                 raise Errno(errno.EBUSY)
             self._plug(fact)
         elif node is not None:
@@ -186,6 +205,7 @@ class FakeKernel:
                 node = self._nodes[link.node]
                 if isinstance(link, OtherDevice):
                     self._check_update(node, link)
+                node.set_mac(link.name, link.mac)
                 node.devices[link.name].link = link
                 if isinstance(link, OtherDevice):
                     node.share_mode(link)
@@ -201,6 +221,8 @@ class FakeKernel:
             self._node(fact.node).chains[fact.name] = fact
         elif isinstance(fact, Impairment):
             self._node(fact.node).device(fact.device).impairment = fact
+        elif isinstance(fact, Neighbour):
+            self._node(fact.node).add_neighbour(fact.device, fact.address, fact.mac)
         elif isinstance(fact, Route):
             self._node(fact.node).change_route(fact)
         elif isinstance(fact, Settings):
@@ -228,7 +250,7 @@ class FakeKernel:
             raise Errno(errno.EINVAL)
         if isinstance(device.link, Bridge):
             raise Errno(errno.ELOOP)
-        if isinstance(device.link, OtherDevice) and device.link.kind == "ipvlan":
+        if isinstance(device.link, OtherDevice) and device.link.kind in ("ipvlan", "vrf"):
             raise Errno(errno.EINVAL)
         taken = any(link.kind in TAKERS for _, link in node.above(fact.device))
         if taken or node.is_above(fact.device, fact.bridge):
@@ -258,11 +280,17 @@ class FakeKernel:
             node.settings = {}
         elif isinstance(fact, Route):
             node.delete_route(fact)
-        elif isinstance(fact, (Port, Address, DeviceSettings, Forwarding, Impairment)) and fact.device in node.devices:
+        elif isinstance(fact, PolicyRule):
+            node.rules.pop(fact.key, None)
+        elif isinstance(fact, _ON_DEVICES) and fact.device in node.devices:
             if isinstance(fact, Port):
                 node.devices[fact.device].port = None
+            elif isinstance(fact, Member):
+                node.free(fact.device, up=True)
             elif isinstance(fact, Address):
                 node.delete_address(fact.device, fact.address)
+            elif isinstance(fact, Neighbour):
+                node.devices[fact.device].neighbours.pop(fact.address, None)
             elif isinstance(fact, Impairment):
                 node.devices[fact.device].impairment = None
             elif isinstance(fact, Forwarding):

@@ -18,14 +18,20 @@ habits were each tried on Linux 6.18 (tests/kernel holds the trials).
     MTU below 1280                         IPv6 addresses, routes and settings of the device; IPv6 cannot be added
     MTU changed                            `mtu` of the device's IPv6 routes that is as large or was the device's
     disable_ipv6 = 1 (all)                 IPv6 addresses and routes of the node; only blackholes can be added
-    last IPv4 address of a device gone     all IPv4 routes through the device, gateway or not
+    last IPv4 address of a device gone     all IPv4 routes through it, gateway or not, and its IPv4 neighbours
     any other IPv4 address gone            nothing on its device: routes by gateways in its prefix stay
     primary IPv4 address gone              its secondaries (same subnet and mask); with promote_secondaries the first of
                                            them becomes primary instead, last in the row of primaries
-    IPv4 address gone from the whole node  routes of the main table that prefer it as source; other tables keep theirs
+    IPv4 address gone from the whole node  routes of its device's table (main, or its VRF's) that prefer it as source
     IPv6 address deleted, by itself        routes that prefer it stay and forget their source
     IPv6 address gone with device or link  routes elsewhere that prefer it stay, source and all
-    device enslaved, freed, new MAC        nothing
+    device plugged into a bridge, freed    nothing
+    device put into a VRF, freed           it goes down and up, if up: IPv4 addresses stay, connected in the other
+                                           table; all its routes and IPv6 go, even where it was down
+    device put into a bond                 it goes down, then up, with the bond's MTU
+    device freed from a bond               it is down, and has the MTU that it had
+    bond's MTU changed                     its members' too
+    device down, new MAC                   its neighbours, those known for good too; IPv6's with its IPv6
     ip_forward written                     `forwarding` of every device
 
 Stricter than the kernel in one thing: IPv4 takes a gateway that is the node's own address, and treats what is behind it
@@ -41,7 +47,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface, ip_network
 
-from netlab.facts import MAIN_TABLE, Bridge, Chain, End, Impairment, Port, Route, Stray
+from netlab.facts import MAIN_TABLE, Bridge, Chain, End, Impairment, Key, Member, PolicyRule, Port, Route, Stray
 from netlab.facts import Device as OtherDevice
 from netlab.facts.devices import PASSTHRU, TAKERS
 
@@ -80,10 +86,14 @@ class Device:
     up: bool = True
     mtu: int = 65536
     port: Port | None = None
+    member: Member | None = None
+    #: What its MTU was before a bond gave it another.
+    own_mtu: int = 0
     addresses: list[tuple[str, bool]] = field(default_factory=list)  # (A/n, secondary)
     settings: dict[str, str] = field(default_factory=dict)
     forwarding: list[tuple[str, str]] = field(default_factory=list)  # (MAC, host)
     impairment: Impairment | None = None
+    neighbours: dict[str, str] = field(default_factory=dict)
 
     def held(self, version: int | None = None) -> list[str]:
         return [a for a, _ in self.addresses if version in (None, version_of(a))]
@@ -98,6 +108,7 @@ class Node:
     routes: dict[RouteKey, Route] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
     chains: dict[str, Chain] = field(default_factory=dict)
+    rules: dict[Key, PolicyRule] = field(default_factory=dict)
 
     def device(self, name: str) -> Device:
         if name not in self.devices:
@@ -132,10 +143,18 @@ class Node:
         if was and not up:
             self.drop_routes(name)
             self.drop_ipv6(name)
+            device.neighbours = {}
         for other, link in self.above(name) if was != up else ():
             if link.kind == "vlan":
                 self.devices[other].link = replace(link, up=up)
                 self.set_up(other, up)
+
+    def set_mac(self, name: str, mac: str | None) -> None:
+        """Change the MAC, before the link is: whoever is known on the device is known no more."""
+        device = self.device(name)
+        before = device.link
+        if mac is not None and not isinstance(before, Stray | None) and mac != before.mac:
+            device.neighbours = {}
 
     def set_mtu(self, name: str, mtu: int) -> None:
         device = self.device(name)
@@ -143,6 +162,10 @@ class Node:
         for key, route in self.routes.items():
             if route.version == 6 and route.device == name and route.mtu is not None and was != mtu:
                 self.routes[key] = replace(route, mtu=mtu) if route.mtu >= mtu or route.mtu == was else route
+        bonded = [other for other, d in self.devices.items() if d.member is not None and d.member.master == name]
+        for other in bonded if was != mtu else ():
+            if isinstance(device.link, OtherDevice) and device.link.kind == "bond":
+                self._set_link_mtu(other, mtu)
         for other, link in self.above(name) if was != mtu else ():
             if link.kind in ("vlan", "macvlan") and self.devices[other].mtu > mtu:
                 self.devices[other].link = replace(link, mtu=mtu)
@@ -153,11 +176,70 @@ class Node:
             self.drop_ipv6(name)
             device.settings = {n: v for n, v in device.settings.items() if not n.startswith("net.ipv6.")}
 
+    def enslave(self, fact: Member) -> None:
+        """Make a device a member; it is down by now, where its master takes nothing else."""
+        device, master = self.device(fact.device), self.device(fact.master)
+        if fact.device == "lo" or not isinstance(master.link, OtherDevice) or master.link.kind != fact.kind:
+            raise Errno(errno.EINVAL)
+        if isinstance(device.link, OtherDevice) and device.link.kind == "vrf":
+            raise Errno(errno.EPERM if fact.kind == "bond" else errno.EINVAL)
+        if device.port is not None or device.member is not None:
+            raise Errno(errno.EBUSY)
+        if fact.kind == "vrf":
+            device.member = fact
+            self._cycle(fact.device)
+            return
+        if self.is_above(fact.device, fact.master) or any(link.kind in TAKERS for _, link in self.above(fact.device)):
+            raise Errno(errno.EBUSY)
+        self._set_link_up(fact.device, False)
+        device.member, device.own_mtu = fact, device.mtu
+        self._set_link_mtu(fact.device, master.mtu)
+        self._set_link_up(fact.device, True)
+
+    def free(self, name: str, up: bool = False) -> None:
+        """Make a device a member of nothing; `up`: the door sets what leaves a bond up again."""
+        device = self.devices[name]
+        was, device.member = device.member, None
+        if was is not None and was.kind == "bond":
+            self._set_link_up(name, False)
+            self._set_link_mtu(name, device.own_mtu)
+            self._set_link_up(name, up)
+        elif was is not None:
+            self._cycle(name)
+
+    def _cycle(self, name: str) -> None:
+        """Take a device down and up, as a VRF does with its members; its routes and IPv6 go in any case."""
+        was = self.devices[name].up
+        self.drop_routes(name)
+        self.drop_ipv6(name)
+        self._set_link_up(name, False)
+        self._set_link_up(name, was)
+
+    def _set_link_up(self, name: str, up: bool) -> None:
+        device = self.devices[name]
+        if device.link is not None and not isinstance(device.link, Stray):
+            device.link = replace(device.link, up=up)
+        self.set_up(name, up)
+
+    def _set_link_mtu(self, name: str, mtu: int) -> None:
+        device = self.devices[name]
+        if device.link is not None and not isinstance(device.link, Stray):
+            device.link = replace(device.link, mtu=mtu)
+        self.set_mtu(name, mtu)
+
+    def table_of(self, name: str) -> int:
+        """Give the table that a device's connected routes are in."""
+        member = self.devices[name].member
+        link = self.devices[member.master if member is not None and member.kind == "vrf" else name].link
+        options = dict(link.options) if isinstance(link, OtherDevice) else {}
+        return int(options.get("table", MAIN_TABLE))
+
     def drop_ipv6(self, name: str) -> None:
         """Do what addrconf_ifdown does: addresses and routes go, routes elsewhere keep a source that is gone."""
         device = self.devices[name]
         device.addresses = [(a, secondary) for a, secondary in device.addresses if version_of(a) == 4]
         self.drop_routes(name, 6)
+        device.neighbours = {address: mac for address, mac in device.neighbours.items() if version_of(address) == 4}
         if name == "lo":
             for key, route in list(self.routes.items()):
                 if route.version == 6 and route.kind != "unicast":
@@ -180,6 +262,8 @@ class Node:
         if link.kind == "vxlan" and _number(link)[2] == 6 and not self.has_ipv6 and below.mtu >= IPV6_MIN_MTU:
             raise Errno(errno.EPERM)
         beside = [other for other in others if other.over == link.over]
+        if isinstance(below.link, OtherDevice) and below.link.kind == "vrf" and link.kind != "vxlan":
+            raise Errno(errno.EOPNOTSUPP if link.kind == "vlan" else errno.EINVAL)
         if link.kind in TAKERS:
             self._check_takers(link, below, beside)
         if link.kind == "vlan" and any(dict(other.options) == own for other in beside):
@@ -189,9 +273,10 @@ class Node:
             raise Errno(errno.ENETDOWN)
 
     def _check_takers(self, link: OtherDevice, below: Device, beside: list[OtherDevice]) -> None:
-        """A device's frames are taken in by one: a bridge, macvlans, ipvlans."""
+        """A device's frames are taken in by one: a bridge, a bond, macvlans, ipvlans."""
         takers = {one.kind for _, one in self.above(link.over or "") if one.kind in TAKERS}
-        if below.port is not None or takers - {link.kind}:
+        bonded = below.member is not None and below.member.kind == "bond"
+        if below.port is not None or bonded or takers - {link.kind}:
             raise Errno(errno.EBUSY)
         modes = [dict(one.options).get("mode") for one in (link, *beside)]
         if link.kind == "macvlan" and beside and PASSTHRU in modes:
@@ -212,6 +297,7 @@ class Node:
         """Tell whether a device stands on another, by way of others or of a bridge's ports."""
         device = self.devices[name]
         beneath = [one for one, d in self.devices.items() if d.port is not None and d.port.bridge == name]
+        beneath += [one for one, d in self.devices.items() if d.member is not None and d.member.master == name]
         if isinstance(device.link, OtherDevice) and device.link.over is not None:
             beneath.append(device.link.over)
         return other in beneath or any(self.is_above(one, other) for one in beneath)
@@ -223,6 +309,13 @@ class Node:
             raise Errno(errno.EAFNOSUPPORT)
         if (mac, to) not in device.forwarding:
             device.forwarding.append((mac, to))
+
+    def add_neighbour(self, name: str, address: str, mac: str) -> None:
+        """Make a neighbour known; IPv6 has none on a device that is too small for it (ndisc_constructor)."""
+        device = self.device(name)
+        if version_of(address) == 6 and device.mtu < IPV6_MIN_MTU:
+            raise Errno(errno.EINVAL)
+        device.neighbours[address] = mac
 
     def delete_forwarding(self, name: str, mac: str, to: str) -> None:
         device = self.device(name)
@@ -237,9 +330,11 @@ class Node:
         self.drop_ipv6(name)
         while device.addresses:
             self.delete_address(name, device.addresses[-1][0])
-        for other in self.devices.values():
+        for one, other in self.devices.items():
             if other.port is not None and other.port.bridge == name:
                 other.port = None
+            if other.member is not None and other.member.master == name:
+                self.free(one)
         del self.devices[name]
 
     # -- addresses
@@ -280,14 +375,15 @@ class Node:
                         self.routes[key] = replace(route, source=None)
             return
         if not found[address]:
-            self._leave_secondaries(device, address)
+            self._leave_secondaries(name, device, address)
         device.addresses = [entry for entry in device.addresses if entry[0] != address]
-        self._forget_source(bare)
+        self._forget_source(name, bare)
         if not device.held(4) and name != "lo":
             # `lo` has 127.0.0.1 besides, which is no fact.
             self.drop_routes(name, 4)
+            device.neighbours = {a: mac for a, mac in device.neighbours.items() if version_of(a) == 6}
 
-    def _leave_secondaries(self, device: Device, primary: str) -> None:
+    def _leave_secondaries(self, name: str, device: Device, primary: str) -> None:
         network = ip_interface(primary).network
         followers = [a for a, secondary in device.addresses if secondary and ip_interface(a).network == network]
         if not followers:
@@ -299,13 +395,13 @@ class Node:
             return
         device.addresses = [entry for entry in device.addresses if entry[0] not in followers]
         for follower in followers:
-            self._forget_source(_bare(follower))
+            self._forget_source(name, _bare(follower))
 
-    def _forget_source(self, bare: str) -> None:
+    def _forget_source(self, name: str, bare: str) -> None:
         if self.holds(bare):
             return
         for key, route in list(self.routes.items()):
-            if route.source == bare and route.table == MAIN_TABLE:
+            if route.source == bare and route.table == self.table_of(name):
                 del self.routes[key]
 
     # -- routes
@@ -331,7 +427,7 @@ class Node:
             for address in device.held() if device.up and name != "lo" else ():
                 network = ip_interface(address).network
                 metric = 0 if network.version == 4 else _IPV6_CONNECTED
-                found.add((network.version, str(network), MAIN_TABLE, metric))
+                found.add((network.version, str(network), self.table_of(name), metric))
         return found
 
     def _resolve(self, route: Route) -> Route:

@@ -15,10 +15,13 @@ FAMILIES: Final = frozenset(
         "device",
         "link",
         "port",
+        "member",
         "forwarding",
         "impairment",
         "address",
         "device-settings",
         "route",
+        "policy-rule",
+        "neighbour",
     }
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from ipaddress import ip_address
 from struct import Struct
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from netlab.facts import Device, Forwarding
 from netlab.facts.devices import Options
@@ -43,6 +44,7 @@ _AF_BRIDGE, _NLM_F_APPEND = 7, 0x800
 _NTF_SELF, _NUD_NOARP, _NUD_PERMANENT = 0x02, 0x40, 0x80
 _NDA_DST, _NDA_LLADDR = 1, 2
 _NEIGHBOUR = Struct("=BxxxiHBB")
+_NONE: Mapping[Any, Any] = MappingProxyType({})
 _NUMBERS = {"u8": Struct("=B"), "u16": Struct("=H"), "u32": Struct("=I"), "be16": Struct(">H")}
 
 
@@ -53,12 +55,17 @@ def kind_of(name: str) -> Kind | None:
     return KINDS.get(_READ_AS.get(name, name))
 
 
-def new_device(fact: Device, index: int, over: int | None, grouped: bool, stand_in: str | None) -> Message:
-    """Give the message that makes a device; `over` is the index of the one below, `stand_in` a kind in place of its."""
+def new_device(
+    fact: Device, index: int, over: int | None, grouped: bool, stand_in: str | None, indices: Mapping[str, int] = _NONE
+) -> Message:
+    """Give the message that makes a device; `over` is the index of the one below, `stand_in` a kind in place of its.
+
+    `indices` are those of the devices that its options name.
+    """
     kind = kind_of(fact.kind)
     assert kind is not None, f"no kind {fact.kind}"
     body = link_body(index, fact.up) + link_attributes(fact.name, fact.mac, fact.mtu, grouped)
-    contents = _options(kind, fact, None)
+    contents = _options(kind, fact, None, indices)
     if over is not None and kind.over_number:
         contents += attribute_u32(kind.over_number, over)
     elif over is not None:
@@ -67,32 +74,45 @@ def new_device(fact: Device, index: int, over: int | None, grouped: bool, stand_
     return RTM_NEWLINK, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL, body
 
 
-def change_options(fact: Device, changed: Collection[str]) -> Message:
-    """Give the message that sets the named options of a device."""
+def change_options(fact: Device, changed: Collection[str], indices: Mapping[str, int] = _NONE) -> Message:
+    """Give the message that sets the named options of a device; a device that an option no longer names is 0."""
     kind = kind_of(fact.kind)
     assert kind is not None, f"no kind {fact.kind}"
     body = link_body() + attribute_text(IFLA_IFNAME, fact.name)
-    return RTM_NEWLINK, NLM_F_REQUEST, body + link_info(kind.name, _options(kind, fact, changed))
+    unset = [name for name in changed if name not in dict(fact.options) and kind.layout[name].code == "device"]
+    none = b"".join(attribute_u32(kind.layout[name].number, 0) for name in unset)
+    return RTM_NEWLINK, NLM_F_REQUEST, body + link_info(kind.name, _options(kind, fact, changed, indices) + none)
 
 
-def _options(kind: Kind, fact: Device, names: Collection[str] | None) -> bytes:
-    return b"".join(_packed(kind.layout[name], value) for name, value in fact.options if names is None or name in names)
+def named_by(fact: Device) -> list[str]:
+    """Give the devices that the options of a device name."""
+    kind = kind_of(fact.kind)
+    assert kind is not None, f"no kind {fact.kind}"
+    return [str(value) for name, value in fact.options if kind.layout[name].code == "device"]
 
 
-def _packed(option: Option, value: int | str) -> bytes:
+def _options(kind: Kind, fact: Device, names: Collection[str] | None, indices: Mapping[str, int]) -> bytes:
+    return b"".join(
+        _packed(kind.layout[name], value, indices) for name, value in fact.options if names is None or name in names
+    )
+
+
+def _packed(option: Option, value: int | str, indices: Mapping[str, int]) -> bytes:
+    if option.code == "device":
+        return attribute_u32(option.number, indices[str(value)])
     if option.code == "address":
         number = option.number6 if ip_address(value).version == 6 else option.number
         return attribute(number, pack_ip(str(value))[1])
     return attribute(option.number, _NUMBERS[option.code].pack(value))
 
 
-def device(node: str, link: LinkRecord, below: str | None) -> Device | None:
-    """Turn a record into the fact; None where a file cannot ask for such a device."""
+def device(node: str, link: LinkRecord, below: str | None, names: Mapping[int, str] = _NONE) -> Device | None:
+    """Turn a record into the fact; None where a file cannot ask for such a device. `names` are those of all indices."""
     kind = kind_of(link.kind)
     if kind is None:
         return None
     mac = link.mac if kind.has_mac else None
-    return Device(node, link.name, kind.name, below, mac, link.mtu, link.up, _values(kind, link.info))
+    return Device(node, link.name, kind.name, below, mac, link.mtu, link.up, _values(kind, link.info, names))
 
 
 def over_of(link: LinkRecord) -> int:
@@ -110,7 +130,7 @@ def group_of(link: LinkRecord) -> int | str | None:
     return None if kind is None else dict(_values(kind, link.info)).get("group")
 
 
-def _values(kind: Kind, body: bytes) -> Options:
+def _values(kind: Kind, body: bytes, names: Mapping[int, str] = _NONE) -> Options:
     at = table(body)
     found: dict[str, int | str] = {}
     for name, option in kind.layout.items():
@@ -118,10 +138,14 @@ def _values(kind: Kind, body: bytes) -> Options:
             raw = next((body[at[n]] for n in (option.number, option.number6) if n in at), b"")
             if any(raw):
                 found[name] = unpack_ip(raw)
+        elif option.code == "device":
+            index = int.from_bytes(body[at[option.number]], "little") if option.number in at else 0
+            if index in names:
+                found[name] = names[index]
         elif option.number in at:
             form = _NUMBERS[option.code]
             found[name] = form.unpack_from(body, at[option.number].start)[0]
-    return tuple(sorted(found.items()))
+    return tuple(sorted((name, value) for name, value in found.items() if kind.counts(name, found)))
 
 
 def _neighbour(fact: Forwarding, index: int) -> bytes:

@@ -110,7 +110,7 @@ class Places:
         self.give_up()
         if not nodes:
             return
-        _allow_descriptors(len(nodes) + len(self._open))
+        allow_descriptors(len(nodes) + len(self._open))
         self._newborn = list(nodes)
         wanted = {node: settings[node] for node in nodes if node in settings}
         self._nursery = Nursery(nodes, wanted, self._tree, children=max(1, min(2, os.cpu_count() or 1)))
@@ -155,7 +155,7 @@ class Places:
             nodes = sorted(name[len(prefix) :] for name in os.listdir(NETNS_DIRECTORY) if name.startswith(prefix))
         except FileNotFoundError:
             nodes = []
-        _allow_descriptors(len(nodes))
+        allow_descriptors(len(nodes))
         unregistered = set(self._newborn)
         for node in [node for node in self._open if node not in nodes and node != HOST and node not in unregistered]:
             self.forget(node)
@@ -281,7 +281,7 @@ def mark_of(place: Place) -> tuple[str, str] | None:
     return parse_mark(decode.link(*answer).alias) if answer is not None else None
 
 
-def _allow_descriptors(places: int) -> None:
+def allow_descriptors(places: int) -> None:
     """Raise this process's limit of open files as far as many places need and the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = 256 + places * _DESCRIPTORS_A_PLACE

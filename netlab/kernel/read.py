@@ -19,14 +19,16 @@ from netlab.facts import (
     End,
     Fact,
     Forwarding,
+    Member,
     Namespace,
+    Neighbour,
     Port,
     Settings,
     Stray,
     facts_of,
     veth,
 )
-from netlab.facts.devices import EVERYBODY
+from netlab.facts.devices import EVERYBODY, MASTERS
 from netlab.facts.settings import BASELINE, Values
 from netlab.kernel import codec, decode
 from netlab.kernel.ahead import SettingsAhead, settings_ahead
@@ -35,6 +37,7 @@ from netlab.kernel.marks import is_bare, is_half_made, owner
 from netlab.kernel.others import device, forwarding, forwarding_dump, group_of, over_of
 from netlab.kernel.place import Place, born_setting, journey, read_settings, split_setting
 from netlab.kernel.places import Places
+from netlab.kernel.policy import neighbour, neighbour_dump, rule, rule_dump
 from netlab.kernel.qdisc import impairment, qdisc_dump
 from netlab.kernel.strays import FALLBACK, strays
 from netlab.names import HOST, parse_mark, registered_name
@@ -50,6 +53,8 @@ _ALL = (
     (codec.address_dump(), decode.address),
     (codec.route_dump(AF_INET), decode.route),
     (codec.route_dump(AF_INET6), decode.route),
+    (rule_dump(), rule),
+    (neighbour_dump(), neighbour),
 )
 
 
@@ -59,7 +64,7 @@ class _Node:
     def __init__(self, place: Place, own: bool, scope: Scope) -> None:
         self.place, self.own, self.name = place, own, place.node
         self.links: list[LinkRecord]
-        self.links, self.addresses, ipv4, ipv6 = place.socket.dumps(_ALL)
+        self.links, self.addresses, ipv4, ipv6, self.rules, self.neighbours = place.socket.dumps(_ALL)
         self.routes: list[RouteRecord] = ipv4 + ipv6
         self.by_index = {link.index: link for link in self.links}
         place.indices = {link.name: link.index for link in self.links}
@@ -142,6 +147,7 @@ class Reader:
         for node in self._nodes.values():
             yield from of_devices[node.name]
             yield from self._routes(node)
+            yield from self._policy(node)
         self._note_foreign(host)
 
     def _settings(self, node: _Node, known: Mapping[str, Values]) -> Settings | None:
@@ -202,7 +208,8 @@ class Reader:
         below = over_of(link)
         if below and (link.namespace_id is not None or below not in node.by_index):
             return None
-        return device(node.name, link, node.by_index[below].name if below else None)
+        names = {one.index: one.name for one in node.links} if link.kind == "bond" else {}
+        return device(node.name, link, node.by_index[below].name if below else None, names)
 
     def _forwarding(self, node: _Node) -> Iterator[Fact]:
         """Give where the node's VXLANs send frames, if it has any; not that a group gets what is for everybody."""
@@ -260,6 +267,8 @@ class Reader:
             master = node.by_index.get(link.master)
             if link.index in node.ours and master is not None and master.kind == "bridge":
                 yield _port(node.name, link, master.name)
+            elif link.index in node.ours and master is not None and master.kind in MASTERS:
+                yield Member(node.name, link.name, master.name, master.kind)
 
     def _addresses(self, node: _Node) -> Iterator[Fact]:
         for index, text in node.addresses:
@@ -279,6 +288,14 @@ class Reader:
                     yield fact
                 else:
                     self._foreign[fact.key] = f"a route to {fact.to} exists: not netlab's"
+
+    def _policy(self, node: _Node) -> Iterator[Fact]:
+        """Give the rules of a namespace of ours, and the neighbours on devices that are."""
+        if node.own:
+            yield from (replace(found, node=node.name) for found in node.rules)
+        for index, address, mac in node.neighbours:
+            if index in node.ours and index != 1:
+                yield Neighbour(node.name, node.by_index[index].name, address, mac)
 
     def _note_foreign(self, host: _Node) -> None:
         if host.own:

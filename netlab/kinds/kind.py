@@ -12,11 +12,11 @@ from typing import Any, Literal
 from pydantic import Field
 
 from netlab.facts.devices import Options
-from netlab.kinds.device import DeviceSection
+from netlab.kinds.device import DEFAULT_MTU, DeviceSection
 from netlab.kinds.fields import Text
 
-#: What an option is to netlink: a number of so many bits (`be16`: in network order), or an address.
-Code = Literal["u8", "u16", "u32", "be16", "address"]
+#: What an option is to netlink: a number of so many bits (`be16`: in network order), an address, or a device's index.
+Code = Literal["u8", "u16", "u32", "be16", "address", "device"]
 Values = Mapping[str, int | str]
 
 
@@ -63,5 +63,9 @@ class Kind:
     has_mac: bool = True
     #: Bytes that it takes from every packet of the device below, over IPv4 and IPv6.
     overhead: tuple[int, int] = (0, 0)
+    #: The MTU of one that neither says one nor stands on a device.
+    mtu: int = DEFAULT_MTU
+    #: Which of the options that the kernel tells of say anything, where it tells of more.
+    counts: Callable[[str, Values], bool] = lambda name, options: True
     #: What is drawn beside its name.
     caption: Callable[[Values], str] = lambda options: ""

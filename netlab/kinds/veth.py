@@ -49,7 +49,7 @@ Pair = Annotated[tuple[EndSection, ...], Field(min_length=2, max_length=2)]
 def end(section: DeviceSection | None, lab: str, node: str, name: str, mtu: int | None) -> End:
     """Turn one end's section (none for an end that netlab names) into its part of the fact.
 
-    `mtu` is what the other end says; it counts where this end says nothing.
+    `mtu` counts where this end says nothing.
     """
     mac = (section.mac if section else None) or names.derived_mac(lab, node, name)
     own = section.mtu if section else None

@@ -45,6 +45,12 @@ _CLOEXEC: Final = 1
 _FSCONFIG_CMD_CREATE: Final = 6
 
 _SFD_CLOEXEC: Final = 0o2000000
+# include/uapi/linux/inotify.h
+IN_CLOSE_WRITE: Final = 0x8
+IN_MOVED_TO: Final = 0x80
+IN_DELETE: Final = 0x200
+IN_DELETE_SELF: Final = 0x400
+_IN_NONBLOCK, _IN_CLOEXEC = 0o4000, 0o2000000
 #: sizeof(sigset_t) of glibc and musl alike.
 _SIGNAL_SET_BYTES: Final = 128
 
@@ -128,3 +134,13 @@ def signalfd(signals: Iterable[int]) -> int:
     for number in signals:
         libc.sigaddset(wanted, number)
     return _checked(libc.signalfd(-1, wanted, _SFD_CLOEXEC), "signalfd")
+
+
+def inotify() -> int:
+    """Give a descriptor that tells, without blocking, of changes in the directories that `watch_directory` names."""
+    return _checked(_libc().inotify_init1(_IN_NONBLOCK | _IN_CLOEXEC), "inotify_init1")
+
+
+def watch_directory(fd: int, path: str, events: int) -> None:
+    """Have a descriptor of `inotify` tell of events (IN_*) in a directory; once more is no change."""
+    _checked(_libc().inotify_add_watch(fd, os.fsencode(path), events), path)

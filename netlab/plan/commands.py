@@ -29,7 +29,10 @@ from netlab.facts import (
     Fact,
     Forwarding,
     Impairment,
+    Member,
     Namespace,
+    Neighbour,
+    PolicyRule,
     Port,
     Program,
     Route,
@@ -100,8 +103,11 @@ class _Writer:
             Forwarding: self._forwarding,
             Stray: self._stray,
             Port: self._port,
+            Member: self._member,
             Address: self._address,
             Route: self._route,
+            PolicyRule: self._policy_rule,
+            Neighbour: self._neighbour,
             Program: self._program,
         }
         return writers[type(step.fact)](step)
@@ -211,6 +217,10 @@ class _Writer:
         elif step.action is Action.UPDATE:
             fields = _fields(step)
             changed = {name: value for name, value in options.items() if f"{fact.kind}.{name}" in fields}
+            if "bond.primary" in fields and "primary" not in options:
+                # iproute2 has no word for none.
+                script = f"echo >/sys/class/net/{fact.name}/bonding/primary"
+                yield self._within(fact.node, "sh", "-c", script)
             if changed:
                 yield self._ip(fact.node, "link", "set", "dev", fact.name, "type", fact.kind, *kind.words(changed))
             yield from self._changed(fact, fields)
@@ -274,6 +284,19 @@ class _Writer:
         if words:
             yield self._tool("bridge", fact.node, "link", "set", "dev", fact.device, *words)
 
+    def _member(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Member)
+        if step.action is Action.DELETE:
+            yield self._ip(fact.node, "link", "set", "dev", fact.device, "nomaster")
+            if fact.kind == "bond":
+                yield self._ip(fact.node, "link", "set", "dev", fact.device, "up")
+            return
+        if fact.kind == "bond":
+            # It takes in what is down only, and sets it up itself; what leaves it is down.
+            yield self._ip(fact.node, "link", "set", "dev", fact.device, "down")
+        yield self._ip(fact.node, "link", "set", "dev", fact.device, "master", fact.master)
+
     # -- addresses and routes
 
     def _address(self, step: Step) -> Iterator[str]:
@@ -302,6 +325,24 @@ class _Writer:
         if metric:
             words += ["metric", str(metric)]
         yield self._ip(fact.node, *words, "proto", str(PROTOCOL))
+
+    def _policy_rule(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, PolicyRule)
+        words = ["-6"] if fact.version == 6 else []
+        verb = "delete" if step.action is Action.DELETE else "add"
+        if fact.other is not None:
+            yield self._ip(fact.node, *words, "rule", verb, "priority", str(fact.priority))
+            return
+        own = ["protocol", str(PROTOCOL)] if verb == "add" else []
+        yield self._ip(fact.node, *words, "rule", verb, *fact.words().split(), "priority", str(fact.priority), *own)
+
+    def _neighbour(self, step: Step) -> Iterator[str]:
+        fact = step.fact
+        assert isinstance(fact, Neighbour)
+        verb = "delete" if step.action is Action.DELETE else "replace"
+        known = [] if verb == "delete" else ["lladdr", fact.mac, "nud", "permanent"]
+        yield self._ip(fact.node, "neighbour", verb, fact.address, *known, "dev", fact.device)
 
     # -- settings and programs
 

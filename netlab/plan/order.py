@@ -2,7 +2,8 @@
 
 Hard rules are edges: what provides comes before what needs it; an old claimant goes before a new one comes; a
 replaced fact is deleted before it is created. A preference orders the rest: make before break, so deletions come
-only when nothing else is ready, containers before what they hold (which then is gone already).
+only when nothing else is ready, containers before what they hold (which then is gone already). Members alone leave at
+once: a device must be out of a VRF or a bond before it gets the MTU, the addresses and the routes that it has outside.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
-from netlab.facts import OnLink, Resource, Route
+from netlab.facts import MAIN_TABLE, OnLink, Resource, Route
 from netlab.plan.steps import Action, Step
 
 if TYPE_CHECKING:
     from networkx import DiGraph
+
+
+#: When members leave: before devices are changed.
+_LEAVING = 2
 
 
 @lru_cache(maxsize=65536)
@@ -68,18 +73,22 @@ def edges(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
 
     An address that leaves goes before it becomes somebody's gateway: IPv6 refuses a gateway that is our own, and IPv4
     takes it, but treats everything behind it as on-link ever after. A prefix that leaves goes before a route calls its
-    gateway on-link, for IPv6 refuses one that is on-link elsewhere.
+    gateway on-link, for IPv6 refuses one that is on-link elsewhere. A route that leaves goes before a gateway that it
+    led away is named: the kernel looks gateways up like any address (fib_check_nh_gw, ip6_route_check_nh).
     """
     providers: dict[Resource, int] = {}
     on_link = _OnLinkIndex()
     leaving: dict[Resource, list[int]] = defaultdict(list)
     off_link = _OnLinkIndex()
+    away = _OnLinkIndex()
     for index, step in enumerate(steps):
         if step.action is Action.DELETE:
             for claim in (*step.fact.claims(), *step.fact.provides(), ("key", *step.fact.key)):
                 leaving[claim].append(index)
             for node, device, network in step.fact.connects():
                 off_link.add(node, device, network, index)
+            if isinstance(step.fact, Route) and _leads_away(step.fact):
+                away.add(step.fact.node, "", step.fact.to, index)
             continue
         for resource in step.fact.provides():
             providers[resource] = index
@@ -96,11 +105,17 @@ def edges(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
         if leaving:
             if isinstance(step.fact, Route) and step.fact.via is not None:
                 yield from ((other, index) for other in leaving.get(("local", step.fact.node, step.fact.via), ()))
+                yield from ((other, index) for other in away.find(OnLink(step.fact.node, step.fact.via)))
                 if step.fact.onlink:
                     found = off_link.find(OnLink(step.fact.node, step.fact.via))
                     yield from ((other, index) for other in found)
             for claim in (*step.fact.claims(), ("key", *step.fact.key)):
                 yield from ((other, index) for other in leaving.get(claim, ()))
+
+
+def _leads_away(route: Route) -> bool:
+    """Tell whether what a route covers is not on the link; a default route is the last that the kernel looks at."""
+    return route.table == MAIN_TABLE and not route.to.endswith("/0") and (route.via is not None or route.device is None)
 
 
 def order(steps: Sequence[Step]) -> list[Step]:
@@ -110,6 +125,8 @@ def order(steps: Sequence[Step]) -> list[Step]:
     def preference(index: int) -> tuple[int, int, int]:
         step = steps[index]
         rank = step.fact.rank
+        if step.action is Action.DELETE and step.fact.family == "member":
+            return 0, _LEAVING, index
         if step.action is Action.DELETE:
             # Programs hold their namespace open: they end before anything else is deleted.
             return 1, -1 if step.fact.family == "program" else rank, index

@@ -23,7 +23,8 @@ def plan(want: Facts, have: Facts) -> Plan:
     changes = list(difference(want, have))
     if not changes:
         return Plan()
-    if not have:
+    if not have and not any(fact.family == "member" for fact in want.values()):
+        # Nothing is there that a step could take along, and none changes what another has made.
         return Plan(_told(changes), tuple(order([Step(Action.CREATE, c.fact) for c in changes])))
     walk = _Walk(want, have)
     left = changes

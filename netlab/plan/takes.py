@@ -6,14 +6,22 @@
     delete a device                 its ports, addresses, routes, settings            unregister_netdevice
     delete a bridge                 the ports in it (the devices stay)                net/bridge/br_if.c br_dev_delete
     delete a device                 the devices that stand on it                      NETDEV_UNREGISTER of each kind
+    make, delete a VRF's member     the member goes down and up: what that takes, see drivers/net/vrf.c cycle_netdev
+                                    below; its IPv6 and routes even if it is down     addrconf_notify, fib_netdev_event
+    make a bond's member            its MTU is the bond's; it goes down, then up      bonding/bond_main.c bond_enslave
+    delete a bond's member          it has the MTU again that it had, and is down     the same, __bond_release_one
+                                    until the door sets it up; not if the bond goes   kernel/do_links.py
+    set a bond's MTU                its members' too                                  the same, bond_change_mtu
     set a device down               its VLANs go down too, and come up with it        8021q/vlan.c vlan_device_event
     set a device's MTU              its VLANs and macvlans keep within it             the same; macvlan.c
                                     its ipvlans follow, and keep their IPv6           ipvlan_main.c ipvlan_adjust_mtu
-    delete the last IPv4 address    all IPv4 routes through the device                fib_frontend.c fib_disable_ip
+    delete the last IPv4 address    all IPv4 routes and neighbours of the device      fib_frontend.c fib_disable_ip
     delete a primary IPv4 address   its secondaries, unless promote_secondaries       devinet.c __inet_del_ifa
-    an IPv4 address leaves a node   routes of the main table that prefer it           fib_semantics.c fib_sync_down_addr
+    an IPv4 address leaves a node   routes of its table that prefer it: the main      fib_semantics.c fib_sync_down_addr
+                                    one, or its device's VRF's
     delete an IPv6 address          nothing, but routes that prefer it forget it      ipv6/route.c rt6_remove_prefsrc
-    set a device down               routes through it, its IPv6 addresses             fib_frontend.c, addrconf_ifdown
+    set a device down               routes through it, its IPv6 addresses, neighbours fib_frontend.c, addrconf_ifdown
+    set a device's MAC              its neighbours                                    neighbour.c neigh_changeaddr
     set `lo` down                   IPv6 blackholes and the like too: they lie on it  ipv6/route.c fib6_ifdown
     set an MTU below 1280           all IPv6 of the device, its settings too          addrconf.c addrconf_notify
     change an MTU                   `mtu` of its IPv6 routes, if as large or the same ipv6/route.c rt6_mtu_change
@@ -33,6 +41,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache, partial
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 from netlab.facts import (
     MAIN_TABLE,
@@ -46,8 +55,10 @@ from netlab.facts import (
     Forwarding,
     Impairment,
     Key,
+    Member,
     Namespace,
     Need,
+    Neighbour,
     OnLink,
     Port,
     Program,
@@ -57,6 +68,7 @@ from netlab.facts import (
     Stray,
     Veth,
     network_of,
+    veth,
 )
 from netlab.plan.steps import Action, Step
 
@@ -151,10 +163,14 @@ class Present:
             else:
                 self._change(found)
             self._take(self._with_update(before, found), taken)
+            if isinstance(found, Member):
+                self._take(self._with_member(found), taken)
         elif before is not None:
             first = isinstance(before, Address) and self._is_first(before)
             self._remove(before.key)
             self._take(self._with(before), taken)
+            if isinstance(before, Member) and before.kind == "bond":
+                self._take(self._alter(before.node, before.device, up=True), taken)
             if first and isinstance(before, Address) and not self._promotes(before.node):
                 self._take(self._subnet(before), taken)
             if isinstance(before, Address) and before.version == 6:
@@ -189,13 +205,69 @@ class Present:
         elif isinstance(fact, (Bridge, Veth, Device, Stray)):
             for _, node, name in fact.provides():
                 yield from list(self._by_device[node, name])
+        elif isinstance(fact, Member):
+            yield from self._without_member(fact)
         elif isinstance(fact, Address) and fact.version == 4:
             if not self._provided["local", fact.node, _bare(fact)]:
-                yield from (r.key for r in self._that_prefer(fact) if r.table == MAIN_TABLE)
+                table = self._table_of(fact.node, fact.device)
+                yield from (r.key for r in self._that_prefer(fact) if r.table == table)
             held = [self.facts[key] for key in self._by_device[fact.node, fact.device]]
             # `lo` has 127.0.0.1 besides, which is no fact.
             if fact.device != "lo" and not any(isinstance(a, Address) and a.version == 4 for a in held):
-                yield from (r.key for r in held if isinstance(r, Route) and r.version == 4)
+                yield from (r.key for r in held if isinstance(r, (Route, Neighbour)) and r.version == 4)
+
+    def _table_of(self, node: str, device: str) -> int:
+        """Give the table that a device's connected routes are in: its VRF's, or the main one."""
+        member = self.facts.get(("member", node, device))
+        vrf = self.facts.get(("device", node, member.master if isinstance(member, Member) else device))
+        table = dict(vrf.options).get("table", MAIN_TABLE) if isinstance(vrf, Device) else MAIN_TABLE
+        return int(table)
+
+    def _with_member(self, member: Member) -> Iterator[Key]:
+        """Do what the kernel does to a device that becomes a member; give what it loses by it."""
+        node, device = member.node, member.device
+        if member.kind == "bond":
+            bond = self.facts.get(("device", node, member.master))
+            yield from self._alter(node, device, up=False)
+            mtu = bond.mtu if isinstance(bond, Device) else None
+            yield from self._alter(node, device, up=True, **({} if mtu is None else {"mtu": mtu}))
+        else:
+            yield from self._cycle(node, device)
+
+    def _without_member(self, member: Member) -> Iterator[Key]:
+        """Do what the kernel does to a device that is a member no more; give what it loses by it."""
+        if member.kind == "bond":
+            yield from self._alter(member.node, member.device, up=False)
+            # Which MTU it had before is not known.
+            yield from self._alter(member.node, member.device, mtu=None)
+        else:
+            yield from self._cycle(member.node, member.device)
+
+    def _cycle(self, node: str, device: str) -> Iterator[Key]:
+        """Take a device into another table, or out of it: it goes down and up where it is up."""
+        was_up = self._is_up(node, device)
+        yield from self._down(node, device)
+        if was_up:
+            yield from self._alter(node, device, up=False)
+            yield from self._alter(node, device, up=True)
+
+    def _alter(self, node: str, device: str, **fields: Any) -> Iterator[Key]:
+        """Change a device as the kernel does by itself; give what goes with that."""
+        for key in list(self._by_device[node, device]):
+            before = self.facts.get(key)
+            links = [link for link in _links(before) if (link.node, link.name) == (node, device)]
+            if before is None or not links:
+                continue
+            after = replace(links[0], **fields)
+            found = (
+                after
+                if not isinstance(before, Veth) or isinstance(after, Bridge | Device)
+                else veth(after, before.b if before.a == links[0] else before.a)
+            )
+            assert isinstance(found, Bridge | Veth | Device)
+            if found != before:
+                self._change(found)
+                yield from self._with_update(before, found)
 
     def _that_prefer(self, address: Address) -> list[Route]:
         facts = (self.facts[key] for key in self._by_node[address.node])
@@ -236,6 +308,8 @@ class Present:
                 node, device = other.node, other.name
                 if one.up and not other.up:
                     yield from self._down(node, device)
+                if other.mac is not None and other.mac != one.mac:
+                    yield from (k for k in self._by_device[node, device] if isinstance(self.facts[k], Neighbour))
                 if other.mtu is not None and other.mtu != one.mtu:
                     self._adjust_routes(node, device, one.mtu, other.mtu)
                 # An ipvlan may have got its low MTU, and kept its IPv6, by the device below.
@@ -248,6 +322,9 @@ class Present:
         """Do to the devices that stand on one what the kernel does when it is changed; give what they lose by it."""
         for key in list(self._by_device[other.node, other.name]):
             child = self.facts.get(key)
+            bonded = isinstance(child, Member) and (child.master, child.kind) == (other.name, "bond")
+            if isinstance(child, Member) and bonded and other.mtu is not None and other.mtu != one.mtu:
+                yield from self._alter(child.node, child.device, mtu=other.mtu)
             if not isinstance(child, Device) or child.over != other.name:
                 continue
             after = child
@@ -309,12 +386,12 @@ class Present:
     def _down(self, node: str, device: str) -> Iterator[Key]:
         held = self._by_device[node, device]
         yield from self._ipv6(held)
-        yield from (key for key in held if isinstance(self.facts[key], Route))
+        yield from (key for key in held if isinstance(self.facts[key], (Route, Neighbour)))
 
     def _ipv6(self, keys: Iterable[Key]) -> Iterator[Key]:
         for key in keys:
             fact = self.facts[key]
-            if isinstance(fact, (Address, Route)) and fact.version == 6:
+            if isinstance(fact, (Address, Route, Neighbour)) and fact.version == 6:
                 yield key
 
 
@@ -349,7 +426,9 @@ def _devices(fact: Fact) -> tuple[tuple[str, str], ...]:
         return ((fact.node, fact.name), *([] if fact.over is None else [(fact.node, fact.over)]))
     if isinstance(fact, Port):
         return ((fact.node, fact.device), (fact.node, fact.bridge))
-    if isinstance(fact, (Address, DeviceSettings, Forwarding, Impairment)):
+    if isinstance(fact, Member):
+        return ((fact.node, fact.device), (fact.node, fact.master))
+    if isinstance(fact, (Address, DeviceSettings, Forwarding, Impairment, Neighbour)):
         return ((fact.node, fact.device),)
     if isinstance(fact, Route) and fact.device is not None:
         return ((fact.node, fact.device),)

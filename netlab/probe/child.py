@@ -1,8 +1,8 @@
 """One check becomes its observations, inside the nodes that it is about. Runs in a process of its own.
 
-A measurement (latency, loss) begins as a ping, and measures when that has ended: see measure.py. Waiting is always for a socket or a deadline. outcome.py decides when an attempt is over; this module only asks, and
+Waiting is always for a socket or a deadline. outcome.py decides when an attempt is over; this module only asks, and
 keeps time: an attempt is followed by another while `within` lasts and it does not hold, or while `for` lasts and it
-does.
+does. An attempt of a latency or loss begins as a ping, and measures when that has ended (measure.py).
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class _Session:
                 events += self.sniffer.read(self.clock(), self.attempt, MOST - len(events))
 
     def measurement(self, check: Check, asked: Sequence[Event]) -> list[Event]:
-        """Measure what the check asks for, after a ping that came to these events."""
+        """Measure what the check asks for, after a ping with these events; a latency only if it was answered."""
+        if check.kind == "latency" and not outcome.holds(self.check, asked):
+            return []
         try:
             found = [measured(check, measure.round_trip(asked))]
         except OSError as error:
@@ -176,18 +178,18 @@ def _attempts(session: _Session, check: Check) -> tuple[list[Event], list[Event]
     latest = math.inf if check.within is None or check.expect in outcome.SILENCE else window
     interval = INTERVAL_OF_ERRORS if check.expect in outcome.BY_ICMP.get(check.kind, ()) else INTERVAL
 
-    def attempt(lasting: bool) -> list[Event]:
+    def attempt(lasting: bool, latest: float = math.inf) -> list[Event]:
         found = session.one_attempt(schedule(check, lasting), latest)
         # A measurement that was begun in time is finished.
         return found + session.measurement(check, found) if check.kind in measure.MEASURED else found
 
-    first = last = attempt(lasting=check.within is None and check.lasting is not None)
+    first = last = attempt(check.within is None and check.lasting is not None, latest)
     while not outcome.holds(check, last) and session.clock() < window:
         session.rest(min(window, last[0].at + interval))
-        last = attempt(lasting=False)
+        last = attempt(False, latest)
     if check.lasting is not None:
         until = session.clock() + check.lasting
         while outcome.holds(check, last) and session.clock() < until:
             session.rest(min(until, last[0].at + interval))
-            last = attempt(lasting=True)
+            last = attempt(True)
     return ([], last) if first is last else (first, last)

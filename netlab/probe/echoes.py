@@ -66,7 +66,7 @@ class Echoes(Ping):
         for _level, kind, value in ancillary:
             if kind == _SO_TIMESTAMPNS and len(value) >= _TIMESPEC.size:
                 seconds, nanoseconds = _TIMESPEC.unpack_from(value)
-                stamped = seconds * 1_000_000_000 + nanoseconds - left
+                stamped = int(seconds * 1_000_000_000 + nanoseconds) - left
                 # Outside of this, somebody has set the clock meanwhile.
                 if 0 <= stamped <= whole:
                     return stamped / 1e9

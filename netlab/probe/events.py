@@ -12,10 +12,10 @@ An Event is made in the process that probes, crosses to the process that judges 
     asked      seen on a device: this node asks for a neighbour's link-layer address (ARP, neighbour solicitation)
     told       seen on a device: the neighbour's answer
     out, in    seen on a device: a packet to, or from, the target (text says which; icmp for an ICMP error)
-    measured   of so many echo requests (number) so many were lost, and the others took so long; errno: the first refusal
+    measured   of so many echo requests (number) so many were lost, the others took so long; errno: the first refusal
 
-The first seven, and the last, are what the node's own sockets were given, after its routing, filter and NAT: they decide. The rest
-is what scapy saw on the devices: it explains.
+The first seven and the last are what the node's own sockets were given, after its routing, filter and NAT: they
+decide. The rest is what scapy saw on the devices: it explains.
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ class Verdict:
     elapsed: float
     #: What the probe observed; of many attempts, the first and the last.
     observations: tuple[Event, ...] = ()
+    #: What was measured: latency in seconds, loss as a share from 0 to 1; None where nothing was, or is to be.
+    measured: float | None = None
 
 
 def judge(check: Check, events: Sequence[Event], elapsed: float) -> Verdict:
@@ -48,6 +50,7 @@ def judge(check: Check, events: Sequence[Event], elapsed: float) -> Verdict:
         hint=None if ok else words.hint(check, events, last, found),
         elapsed=elapsed,
         observations=tuple(events),
+        measured=found.measured,
     )
 
 

@@ -69,11 +69,15 @@ ICMP6: Mapping[tuple[int, int], tuple[str, Meaning]] = {
     (3, 0): ("hop limit exceeded", "ttl-exceeded"),
 }
 
+_PING: Mapping[Meaning, str] = {"prohibited": "unreachable", "port": "unreachable", "dropped": "timeout"}
 #: What a meaning is to each kind of check. ARP knows no errors: where it cannot send it has not asked.
 OUTCOME: Mapping[str, Mapping[Meaning, str]] = {
-    "ping": {"prohibited": "unreachable", "port": "unreachable", "dropped": "timeout"},
+    "ping": _PING,
     "tcp": {"prohibited": "filtered", "port": "refused", "dropped": "filtered"},
     "udp": {"prohibited": "unreachable", "port": "refused", "dropped": "timeout"},
+    # A measurement is asked for by a ping.
+    "latency": _PING,
+    "loss": _PING,
     "arp": dict.fromkeys(
         ("no-route", "unreachable", "prohibited", "port", "ttl-exceeded", "dropped"),
         "impossible",
@@ -96,10 +100,11 @@ CONNECTION = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an attempt, and the event that decided it (None: silence)."""
+    """What became of an attempt, and the event that decided it (None: silence), or what was measured."""
 
     name: str
     event: Event | None = None
+    measured: float | None = None
 
 
 def silent(check: Check) -> str:
@@ -134,7 +139,7 @@ def _of_measurement(check: Check, events: Sequence[Event]) -> Outcome:
         return first if first.name != "reply" else silence
     if check.kind == "loss" and measured == 1 and first.name not in ("reply", silence.name):
         return first
-    return Outcome(place(measured, check.between))
+    return Outcome(place(measured, check.between), measured=measured)
 
 
 def _of_answers(check: Check, events: Sequence[Event]) -> Outcome:

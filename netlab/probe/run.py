@@ -22,6 +22,8 @@ from netlab.names import HOST
 from netlab.probe.events import LONGEST_MESSAGE, decode
 from netlab.probe.judge import Verdict, judge, unprobed
 from netlab.probe.listener import NEEDS
+from netlab.probe.measure import longest, slowest_answer
+from netlab.probe.outcome import PATIENCE
 from netlab.topology.lab import Check
 
 #: How many checks run at the same time. They wait more than they work.
@@ -188,7 +190,8 @@ class _Run:
         if not self.server.ask(number, check, [self.nodes[name] for name in names]):
             self.done[number] = unprobed(check, "it is too long to be sent")
             return
-        self.deadlines[number] = time.monotonic() + (check.within or 0) + (check.lasting or 0) + GRACE
+        measuring = longest(check, max(PATIENCE, slowest_answer(check)))
+        self.deadlines[number] = time.monotonic() + (check.within or 0) + (check.lasting or 0) + measuring + GRACE
 
     def _take(self, answer: Mapping[str, Any] | None) -> None:
         """Judge an answer; without one, give up what is overdue."""

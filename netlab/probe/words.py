@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from netlab.probe.events import PAYLOAD, Event
+from netlab.probe.measure import GAP, measurement
 from netlab.probe.outcome import (
     SILENCE,
     Outcome,
@@ -30,16 +31,21 @@ def sent(check: Check, events: Sequence[Event]) -> str:
 
     The device and the source are those seen on the wire, else those of the kernel's routing answer.
     """
-    count = sum(event.what == "sent" for event in events)
+    measured = measurement(events)
+    count = measured.number or 0 if measured is not None else sum(event.what == "sent" for event in events)
     thing = {
         "ping": _counted(count, "echo request"),
+        "latency": _counted(count, "echo request"),
+        "loss": _counted(count, "echo request"),
         "tcp": "a TCP connection request",
         "udp": f"{_counted(count, 'datagram')} {_quoted(PAYLOAD if check.send is None else check.send)}",
         "arp": _counted(count, "neighbour solicitation" if ":" in check.address else "ARP request"),
     }[check.kind]
     source, device = _way(check, events)
     origin = f"{check.source} ({source})" if source else check.source
-    return f"{thing} from {origin}{f' on {device}' if device else ''} to {endpoint(check)}"
+    pace = {"latency": ", one after another", "loss": f", at least {GAP * 1000:g} ms apart"}.get(check.kind, "")
+    way = f"from {origin}{f' on {device}' if device else ''} to {endpoint(check)}"
+    return f"{thing} {way}{pace if count > 1 and measured is not None else ''}"
 
 
 def _counted(count: int, thing: str) -> str:
@@ -69,13 +75,33 @@ def endpoint(check: Check) -> str:
 
 def received(check: Check, events: Sequence[Event], found: Outcome, elapsed: float) -> str:
     """Say what came back, from whom, how long after, and in how many attempts."""
-    text = _answer(check, events, found)
+    text = _measured(check, events, found) or _answer(check, events, found)
     attempts = max((event.attempt for event in events), default=1)
     if found.name == check.expect and not by_the_right_one(check, found):
         text += f", and not from {check.by}"
     if check.lasting is not None or check.within is not None:
         text += f" ({attempts} attempt{'s' if attempts > 1 else ''} in {elapsed:.1f} s)"
     return text
+
+
+def _measured(check: Check, events: Sequence[Event], found: Outcome) -> str | None:
+    """Say what was measured, and what it should have been; None where an error says more."""
+    measured, came_to = measurement(events), found.measured
+    if measured is None or came_to is None:
+        return None
+    total, lost = measured.number or 0, measured.lost or 0
+    if check.kind == "loss":
+        text = f"{lost} of {total} lost ({came_to * 100:.4g}%)"
+    else:
+        took = measured.took or ()
+        text = f"median {_ms(came_to)} of {_counted(len(took), 'round trip')}"
+        text += f" ({_ms(min(took))} to {_ms(max(took))})" if len(took) > 1 else ""
+        text += f", {lost} of {total} lost" if lost else ""
+    return text if found.name == check.expect else f"{text}, wanted {check.bounds}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms" if seconds < 0.1 else f"{seconds * 1000:.1f} ms"
 
 
 def _answer(check: Check, events: Sequence[Event], found: Outcome) -> str:
@@ -119,6 +145,12 @@ def _hints(check: Check, events: Sequence[Event], last: Sequence[Event], found: 
         yield f"{check.expect} came, but from another than {check.by}: do packets take the way that you think?"
     if found.event is not None and found.event.what == "failed":
         yield from _refused_here(check, found.event.errno or 0, last)
+    measured = measurement(last)
+    if measured is not None and measured.errno is not None:
+        yield from _refused_here(check, measured.errno, last)
+    if check.kind == "loss" and found.measured == 1:
+        yield from _lost(check, last)
+        yield _silence(check, last)
     if found.name in SILENCE or found.name == "unreachable":
         yield from _lost(check, last)
     if found.event is not None and found.event.what == "icmp":

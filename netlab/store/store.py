@@ -68,6 +68,19 @@ class Store:
             return ()
         return tuple(name for name in names if fault_of_name(name) is None and self._remembered(name))
 
+    @property
+    def root(self) -> Path:
+        """The directory of all machines' labs."""
+        return self._root
+
+    def unremembered(self) -> tuple[str, ...]:
+        """Give the names of labs that have a directory and nothing in it that counts: a lock, what was spoilt."""
+        try:
+            names = sorted(os.listdir(self._root / self._machine))
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        return tuple(name for name in names if fault_of_name(name) is None and not self._remembered(name))
+
     def record(self, lab: str) -> Record | None:
         """Give what is remembered of a lab; None where nothing is, or nothing that makes sense."""
         path = self._directory(lab) / _RECORD
@@ -129,6 +142,10 @@ class Store:
         """Give what `begin` was told, where `end` has not been called since: the work was cut short, or is going on."""
         found = read_json(self._directory(lab) / _JOURNAL)
         return found if isinstance(found, dict) else None
+
+    def where(self, lab: str) -> Path:
+        """Give the directory in which a file changes whenever somebody acts on a lab, its lock at least."""
+        return self._directory(lab)
 
     def end(self, lab: str) -> None:
         """Say that the apply or destroy is done, or undone."""

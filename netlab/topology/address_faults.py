@@ -40,6 +40,8 @@ def _duplicate(draft: Draft, segments: Segments, held: list[tuple[Device, Path]]
         if ip.is_link_local and not same_link:
             continue
         what = f"the address {ip.host} stands twice: {first} has it at {draft.place(first_path)}, {device} here"
+        if device.node == first.node and device.vrf is not first.vrf and not same_link:
+            continue  # What keeps them apart is what VRFs are for.
         unknown = device.kind == "veth" and device.peer is None and first.peer is None
         if device.node == first.node or same_link or unknown:
             draft.tell("duplicate-address", what, path, _free(device, ip, held))
@@ -72,7 +74,7 @@ def _overlaps(draft: Draft, segments: Segments, node: NodeDraft) -> None:
         if furthest is not None and furthest[1] is not device and furthest[0].holds(ip.version, ip.base):
             if ip.value == furthest[0].value:
                 continue  # One address on two devices is told as that.
-            if _share_a_wire(segments, device, furthest[1]):
+            if _share_a_wire(segments, device, furthest[1]) or device.vrf is not furthest[1].vrf:
                 continue
             what = f"the subnet of {ip} on {device} overlaps {furthest[0].network} on {furthest[1].name}"
             draft.warn("overlap", what, path, "give them subnets of their own")

@@ -88,7 +88,7 @@ def _wishes(draft: Draft, devices: list[Device]) -> list[Wish]:
                 bridges.append((device, open_ones))
             continue
         bridge = device.on
-        if bridge is None or not bridge.subnets or bridge.node == device.node:
+        if bridge is None or not bridge.subnets or bridge.node == device.node or device.bond is not None:
             continue
         if not device.addresses and all(section.wants_address for section, _ in device.sources):
             others.append((device, _one_of_each(bridge.subnets)))

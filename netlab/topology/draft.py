@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from itertools import islice
 
 from netlab.errors import Problem, Severity, Span
-from netlab.facts import Chain, Route
+from netlab.facts import Chain, Neighbour, PolicyRule, Route
 from netlab.kinds.device import DeviceSection
 from netlab.source import Document, Path
 from netlab.topology.ip import Ip
@@ -45,6 +45,9 @@ class Device:
     ports: int = 0
     #: The device that it stands on.
     over: Device | None = None
+    #: The bond or VRF that it is a member of, and of those the members.
+    master: Device | None = None
+    members: list[Device] = field(default_factory=list)
     #: Whether a port gives frames back where they came from.
     hairpin: bool = False
 
@@ -56,6 +59,16 @@ class Device:
     def on(self) -> Device | None:
         """The bridge that this device is on: the one that its other end is plugged into."""
         return self.peer.bridge if self.peer is not None and self.bridge is None else None
+
+    @property
+    def bond(self) -> Device | None:
+        """The bond that this device is a member of."""
+        return self.master if self.master is not None and self.master.kind == "bond" else None
+
+    @property
+    def vrf(self) -> Device | None:
+        """The VRF that this device is, or is a member of."""
+        return self if self.kind == "vrf" else self.master if self.bond is None else None
 
     def __str__(self) -> str:
         return f"{self.node}:{self.name}"
@@ -70,6 +83,7 @@ class NodeDraft:
     parts: tuple[tuple[NodeSection, Path], ...]
     devices: dict[str, Device] = field(default_factory=dict)
     routes: list[tuple[Route, Path]] = field(default_factory=list)
+    policy: list[tuple[PolicyRule | Neighbour, Path]] = field(default_factory=list)
     #: Networks that are on the link of a device, by address or by a route without a gateway.
     connected: list[tuple[Ip, Device]] = field(default_factory=list)
     #: Numbers of the node's own addresses.

@@ -13,7 +13,7 @@ from netlab.kinds.veth import end
 from netlab.source import Path
 from netlab.topology.draft import Device, Draft, NodeDraft
 from netlab.topology.mtus import Mtus
-from netlab.topology.others import other_facts
+from netlab.topology.others import member_facts, other_facts
 
 Placed = tuple[Fact, Span]
 #: The settings of a node and of its devices.
@@ -46,7 +46,7 @@ def _all(draft: Draft, settings: dict[str, NodeSettings]) -> Iterator[Placed]:
             yield chain, draft.span(path, key=True)
     mtus = Mtus(draft)
     yield from _bridges(draft, nodes, mtus)
-    yield from _cables(draft, nodes)
+    yield from _cables(draft, nodes, mtus)
     others = [device for node in nodes for device in node.devices.values() if device.kind in KINDS]
     for device in others:
         yield from other_facts(draft, device, mtus)
@@ -55,6 +55,7 @@ def _all(draft: Draft, settings: dict[str, NodeSettings]) -> Iterator[Placed]:
             if device.bridge is not None:
                 port = Port(device.node, device.name, device.bridge.name, hairpin=device.hairpin)
                 yield port, draft.span(device.path, device.keyed)
+            yield from member_facts(draft, device)
     for node in nodes:
         for device in node.devices.values():
             if device.section is not None and device.section.impair is not None:
@@ -71,6 +72,9 @@ def _all(draft: Draft, settings: dict[str, NodeSettings]) -> Iterator[Placed]:
         for route, path in node.routes:
             yield route, draft.span(path)
     for node in nodes:
+        for fact, path in node.policy:
+            yield fact, draft.span(path)
+    for node in nodes:
         for section, path in node.parts:
             for number, command in enumerate(section.run):
                 yield Program(node.name, command), draft.span((*path, "run", number))
@@ -82,7 +86,7 @@ def _home(draft: Draft, node: NodeDraft) -> Span:
     return draft.span(path, key=True)
 
 
-def _cables(draft: Draft, nodes: list[NodeDraft]) -> Iterator[Placed]:
+def _cables(draft: Draft, nodes: list[NodeDraft], mtus: Mtus) -> Iterator[Placed]:
     """Give the veth pairs."""
     done: set[Device] = set()
     lab = draft.lab
@@ -93,8 +97,8 @@ def _cables(draft: Draft, nodes: list[NodeDraft]) -> Iterator[Placed]:
                 continue  # An end that netlab named comes with its other end.
             done.add(peer)
             near, far = device.section, peer.section
-            one = end(near, lab, device.node, device.name, far.mtu if far is not None else None)
-            other = end(far, lab, peer.node, peer.name, near.mtu if near is not None else None)
+            one = end(near, lab, device.node, device.name, mtus.of(device))
+            other = end(far, lab, peer.node, peer.name, mtus.of(peer))
             yield veth(one, other), draft.span(device.path, device.keyed)
 
 

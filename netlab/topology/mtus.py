@@ -40,12 +40,18 @@ class Mtus:
     def _follow(self, device: Device) -> int:
         if device.section is not None and device.section.mtu is not None:
             return device.section.mtu
+        if device.bond is not None:
+            return self.of(device.bond)
         if device.kind == "veth":
-            far = None if device.peer is None else device.peer.section
-            return DEFAULT_MTU if far is None or far.mtu is None else far.mtu
+            far = device.peer
+            if far is None or far.section is None or far.section.mtu is None:
+                return DEFAULT_MTU if far is None or far.bond is None else self.of(far)
+            return far.section.mtu
         if device.kind == "bridge":
             return min((self.of(port) for port in self._ports.get(device, ())), default=DEFAULT_MTU)
-        return self.most(device) or DEFAULT_MTU - _overhead(device)
+        return self.most(device) or (KINDS[device.kind].mtu if device.kind in KINDS else DEFAULT_MTU) - _overhead(
+            device
+        )
 
     def _underlay(self, device: Device) -> Device | None:
         """Find the device that a VXLAN's packets leave by: the one that holds its own address."""

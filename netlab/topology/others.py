@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from netlab import names
 from netlab.errors import Span
 from netlab.facts import Device as DeviceFact
-from netlab.facts import Fact, Forwarding
+from netlab.facts import Fact, Forwarding, Member
 from netlab.facts.devices import EVERYBODY
+from netlab.kinds.device import DeviceSection
 from netlab.kinds.kind import OtherSection
 from netlab.kinds.macvlan import MacvlanSection
 from netlab.kinds.registry import KINDS
 from netlab.kinds.vxlan import VxlanSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Device, Draft, NodeDraft, nearest
+from netlab.topology.members import enslave
 from netlab.topology.mtus import Mtus
 from netlab.topology.stacking import cut_rings, stand_on_real_devices
 
@@ -36,6 +38,7 @@ def join_others(draft: Draft) -> None:
                 _stand(draft, node, device, device.section)
                 _plug(draft, node, device, device.section)
                 _check_mac(draft, device, device.section)
+    enslave(draft)
     cut_rings(draft)
     stand_on_real_devices(draft)
 
@@ -46,8 +49,9 @@ def _stand(draft: Draft, node: NodeDraft, device: Device, section: OtherSection)
         return
     path = (*device.path, "dev")
     below = node.devices.get(text)
-    if below is None or below is device or below.kind == "lo":
-        known = [one.name for one in node.devices.values() if one.kind != "lo" and one is not device]
+    unfit = ("lo",) if device.kind == "vxlan" else ("lo", "vrf")
+    if below is None or below is device or below.kind in unfit:
+        known = [one.name for one in node.devices.values() if one.kind not in unfit and one is not device]
         near = nearest(text, known)
         fix = f"write {near}" if near else f"devices of {node.name}: {', '.join(known[:8]) or 'none'}"
         owner, _, name = text.partition(":")
@@ -84,6 +88,14 @@ def _plug(draft: Draft, node: NodeDraft, device: Device, section: OtherSection) 
         draft.warn("port-address", what, device.path, f"give the address to {bridge.name}")
 
 
+def member_facts(draft: Draft, device: Device) -> Iterator[tuple[Fact, Span]]:
+    """Give the fact that a device is a member of a bond or a VRF, if it is."""
+    master = device.master
+    if master is not None:
+        span = draft.span((*master.path, "devices", master.members.index(device)))
+        yield Member(device.node, device.name, master.name, master.kind), span
+
+
 def _check_mac(draft: Draft, device: Device, section: OtherSection) -> None:
     if section.mac is not None and not _has_mac(device):
         what = f"{device.name} has the MAC of the device below, no other"
@@ -99,7 +111,7 @@ def _has_mac(device: Device) -> bool:
 def other_facts(draft: Draft, device: Device, mtus: Mtus) -> Iterator[tuple[Fact, Span]]:
     """Give the facts of one of these devices: itself, and where its frames go."""
     section, kind = device.section, KINDS[device.kind]
-    assert isinstance(section, OtherSection)
+    assert isinstance(section, DeviceSection)
     span = draft.span(device.path, key=True)
     mac = section.mac or names.derived_mac(draft.lab, device.node, device.name) if _has_mac(device) else None
     over = None if device.over is None else device.over.name

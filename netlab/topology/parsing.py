@@ -18,9 +18,7 @@ from netlab.topology.checks_spec import REFUSED, CheckSection, LatencySection, L
 from netlab.topology.spec import NodeSection, Topology
 
 #: Sections of the language that this version does not build yet.
-UNSUPPORTED = frozenset(
-    {"vrfs", "bonds", "taps", "external", "rules", "services", "containers"} | {"http", "path", "balance", "deny"}
-)
+UNSUPPORTED = frozenset({"taps", "external", "services", "containers"} | {"http", "path", "balance", "deny"})
 #: Keys that stand in the wrong place, and where they belong.
 ELSEWHERE = {
     "netns": "netns stands at the top level only: nodes have flat, unique names",
@@ -107,8 +105,10 @@ def _missing(document: Document, path: Path) -> Problem:
         "to": "add to: and an address or a name" if "routes" not in path else "add to: 10.0.0.0/24, or to: default",
         "from": "add from: and a node",
         "id": "add id: 10, for one",
+        "table": "add table: 10, for one",
         "dev": "add dev: and the device that it stands on",
         "port": "add port: 8080, for one",
+        "mac": "add mac: and the MAC of the device",
         "between": f"add between: {'[1%, 6%]' if 'loss' in path else '[38ms, 60ms]'}",
     }
     fix = fixes.get(path) or fixes.get(key)

@@ -17,6 +17,7 @@ from netlab.topology.firewall import filter_and_translate
 from netlab.topology.lab import Check, Lab
 from netlab.topology.nodes import make_nodes
 from netlab.topology.paths import Paths
+from netlab.topology.policy import set_policy
 from netlab.topology.routing import route
 from netlab.topology.segments import segments
 from netlab.topology.settings import settle
@@ -43,6 +44,7 @@ def resolve(topology: Topology, *, sandboxed: bool, held: Mapping[tuple[str, str
         route(draft)
         paths = Paths(draft, links)
         filter_and_translate(draft, paths)
+        set_policy(draft)
         settings = {node.name: settle(draft, node) for node in draft.nodes.values()}
         _check_programs(draft)
         _spare_loopback(draft)

@@ -7,6 +7,7 @@ without a gateway (`to: A/n, dev: eth0`). The kernel refuses anything else with 
 from __future__ import annotations
 
 from netlab.facts import MAIN_TABLE, Route
+from netlab.kinds.vrf import VrfSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Device, Draft, NodeDraft, nearest
 from netlab.topology.ip import literal, of_network, text_of
@@ -44,14 +45,23 @@ def _connect(node: NodeDraft) -> None:
                 node.connected.append((of_network(one.to), leaves))
 
 
-def on_link(node: NodeDraft, version: int, value: int, device: Device | None = None) -> Device | None:
-    """Give the device on whose link an address is, by the longest prefix."""
-    best: tuple[int, Device] | None = None
+def on_link(
+    node: NodeDraft, version: int, value: int, device: Device | None = None, table: int = MAIN_TABLE
+) -> Device | None:
+    """Give the device on whose link an address is: one of that table rather than another, by the longest prefix."""
+    best: tuple[tuple[bool, int], Device] | None = None
     for ip, holder in node.connected:
-        fits = (device is None or holder is device) and ip.holds(version, value)
-        if fits and (best is None or ip.prefix > best[0]):
-            best = (ip.prefix, holder)
+        if (device is None or holder is device) and ip.holds(version, value):
+            rank = (table_of(holder) == table, ip.prefix)
+            if best is None or rank > best[0]:
+                best = (rank, holder)
     return best[1] if best else None
+
+
+def table_of(device: Device) -> int:
+    """Give the table that a device's packets are routed by: the VRF's that it is in, else the main one."""
+    vrf = device.vrf
+    return vrf.section.table if vrf is not None and isinstance(vrf.section, VrfSection) else MAIN_TABLE
 
 
 class _Router:
@@ -123,10 +133,20 @@ class _Router:
     def _default(self, gateway: tuple[int, int], path: Path) -> None:
         device = self._hop(gateway, None, path)
         if device is not None:
+            self._warn_of_vrf(device, MAIN_TABLE, path)
             found = Route(self.node.name, DEFAULTS[gateway[0]], text_of(*gateway), device.name)
             self._add(found, path, "gateway")
 
-    def _hop(self, gateway: tuple[int, int], device: Device | None, path: Path) -> Device | None:
+    def _warn_of_vrf(self, device: Device, table: int, path: Path) -> None:
+        """Warn of a route of the main table that leaves by a device of a VRF, whose packets never look there."""
+        own = table_of(device)
+        if table == MAIN_TABLE != own and device.kind != "vrf":
+            what = f"the route leaves by {device}, which is in {device.vrf}, but packets of that look in table {own}"
+            self.draft.warn("vrf", what, path, f"write it under routes, with table: {own}")
+
+    def _hop(
+        self, gateway: tuple[int, int], device: Device | None, path: Path, table: int = MAIN_TABLE
+    ) -> Device | None:
         """Give the device by which a gateway is reached, or say why it is not."""
         version, value = gateway
         text = text_of(version, value)
@@ -140,7 +160,7 @@ class _Router:
             ways = [one for one in self.node.devices.values() if one.kind != "lo"]
             if device is not None or len(ways) == 1:
                 return device or ways[0]
-        found = on_link(self.node, version, value, device)
+        found = on_link(self.node, version, value, device, table)
         if found is None and self.node.doubtful:
             return None
         if found is None:
@@ -185,7 +205,7 @@ class _Router:
         if version is None:
             return
         if via is not None:
-            device = device if one.onlink else self._hop(via, device, (*path, "via"))
+            device = device if one.onlink else self._hop(via, device, (*path, "via"), one.table)
             if device is None:
                 return
         self._finish(one, version, via, device, path)
@@ -197,12 +217,18 @@ class _Router:
         metric = 0 if version == 6 and one.metric == _IPV6_METRIC else one.metric
         gateway = text_of(*via) if via is not None else None
         source = str(one.source) if one.source is not None else None
-        if one.source is not None and (version, int(one.source)) not in self.node.own:
+        # Of VRFs, IPv4 takes addresses for the VRF's own routes only (net/ipv4/fib_semantics.c, fib_valid_prefsrc).
+        devices = self.node.devices.values()
+        fit = [one_ for one_ in devices if version == 6 or table_of(one_) in (MAIN_TABLE, one.table)]
+        own = [ip for device_ in fit for ip, _ in device_.addresses if ip.version == version]
+        if one.source is not None and int(one.source) not in [ip.value for ip in own]:
             what = f"{source} is no address of {self.node.name}, and cannot be the source of its packets"
-            known = [ip.host for ip in self.node.addresses() if ip.version == version]
+            known = [ip.host for ip in own]
             self.draft.tell("source", what, (*path, "source"), f"write {known[0]}" if known else None)
             return
         leaves = device.name if device is not None else None
+        if device is not None:
+            self._warn_of_vrf(device, one.table, path)
         found = Route(self.node.name, to, gateway, leaves, one.table, metric, one.kind, source, one.onlink, one.mtu)
         self._add(found, path, "route")
 
@@ -240,7 +266,8 @@ class _Router:
 
     def _is_connected(self, found: Route) -> bool:
         """Whether the kernel makes this very route by itself, for an IPv4 address of the node."""
-        if found.version != 4 or found.via is not None or found.table != MAIN_TABLE or found.metric != 0:
+        if found.version != 4 or found.via is not None or found.metric != 0:
             return False
-        addresses = (ip for ip in self.node.addresses() if ip.version == 4 and not ip.is_single)
+        devices = (device for device in self.node.devices.values() if table_of(device) == found.table)
+        addresses = (ip for device in devices for ip, _ in device.addresses if ip.version == 4 and not ip.is_single)
         return any(str(ip.network) == found.to for ip in addresses)

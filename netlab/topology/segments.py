@@ -43,6 +43,8 @@ class Segments:
         """
         while device.over is not None and device.kind in _ON_THE_SAME_WIRE:
             device = device.over
+        if device.kind == "bond" and device.members:
+            return min((self.of(member) for member in device.members), key=lambda one: (one.node, one.name))
         bridge = device if device.kind == "bridge" else device.bridge or device.on
         if bridge is not None:
             return self._root(bridge)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, Field, PlainValidator, PrivateAttr, Strict, model_validator
 
+from netlab.kinds.bond import BondSection
 from netlab.kinds.bridge import AnyBridge
 from netlab.kinds.dummy import AnyDummy
 from netlab.kinds.fields import (
@@ -34,29 +35,18 @@ from netlab.kinds.fields import (
 from netlab.kinds.ipvlan import IpvlanSection
 from netlab.kinds.macvlan import MacvlanSection
 from netlab.kinds.nat import FirewallSection, NatSection
+from netlab.kinds.policy import DEAD_ENDS, TABLES, NeighbourSection, PolicySection, Table
 from netlab.kinds.veth import AnyInterfaceSection, Pair
 from netlab.kinds.vlan import VlanSection
+from netlab.kinds.vrf import VrfSection
 from netlab.kinds.vxlan import VxlanSection
 from netlab.source import Document, kind_of, quote
 from netlab.topology.checks_spec import AnyCheck
 from netlab.topology.ranges import check_pattern
 
-#: Kinds of routes that lead nowhere, each in its own way (ip-route(8)).
-DEAD_ENDS = ("blackhole", "unreachable", "prohibit")
-#: Tables that iproute2 knows by name (/etc/iproute2/rt_tables).
-TABLES = {"default": 253, "main": 254, "local": 255}
-
 
 def _read_destination(value: Any) -> AnyNetwork | Literal["default"]:
     return "default" if value == "default" else read_network(value)
-
-
-def _read_table(value: Any) -> int:
-    if isinstance(value, str) and value in TABLES:
-        return TABLES[value]
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 1 << 32:
-        return value
-    raise fault("table", f"{quote(value)} is not a routing table", "write a number from 1 to 4294967295, or main")
 
 
 class RouteSection(Section):
@@ -68,9 +58,7 @@ class RouteSection(Section):
     via: Text | None = Field(None, description="The gateway: an address, or a node on the same subnet.")
     dev: Text | None = Field(None, description="The device that packets leave by.")
     metric: Annotated[Whole, Field(ge=0, lt=1 << 32)] = Field(0, description="Of two routes the lower metric wins.")
-    table: Annotated[int, PlainValidator(_read_table, json_schema_input_type=int | str)] = Field(
-        TABLES["main"], description="The routing table, by number, or `main`."
-    )
+    table: Table = Field(TABLES["main"], description="The routing table, by number, or `main`.")
     source: Address | None = Field(None, description="The address that packets of this node's own leave with.")
     onlink: Flag = Field(False, description="Take the gateway to be on the link of `dev`, whatever the subnets say.")
     mtu: Annotated[Whole, Field(ge=68, le=65535)] | None = Field(None, description="The path MTU of this route.")
@@ -151,6 +139,12 @@ class NodeSection(Section):
     ipvlans: Annotated[dict[DeviceName, IpvlanSection], MayBeEmpty] = Field(
         default_factory=dict, description="Ipvlans on devices of this node, by name."
     )
+    bonds: Annotated[dict[DeviceName, BondSection], MayBeEmpty] = Field(
+        default_factory=dict, description="Bonds, by name: several devices of this node that are one."
+    )
+    vrfs: Annotated[dict[DeviceName, VrfSection], MayBeEmpty] = Field(
+        default_factory=dict, description="VRFs, by name: devices of this node with a routing table of their own."
+    )
     veths: Annotated[tuple[Pair, ...], MayBeNone] = Field(
         (), description="Veth pairs: two ends, each in a netns (default: this node), or plugged into a bridge."
     )
@@ -162,6 +156,12 @@ class NodeSection(Section):
         description="The default gateway: an address, `auto` (the bridge's), `none`, or one each of IPv4 and IPv6.",
     )
     routes: Annotated[tuple[RouteSection, ...], MayBeNone] = Field((), description="Static routes.")
+    rules: Annotated[tuple[PolicySection, ...], MayBeNone] = Field(
+        (), description="Policy rules: which packets are routed by which table."
+    )
+    neighbours: Annotated[tuple[NeighbourSection, ...], MayBeNone] = Field(
+        (), description="Neighbours whose MACs are known without asking."
+    )
     forwarding: Flag | None = Field(None, description="Whether this node forwards packets (a router); off by default.")
     ipv6: Flag | None = Field(None, description="Whether this node speaks IPv6; on where it has an IPv6 address.")
     nat: Annotated[tuple[NatSection, ...], MayBeNone] = Field(

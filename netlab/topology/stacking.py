@@ -2,7 +2,7 @@
 
 a device stands on itself, by way of others or of a bridge's ports   netdev_upper_dev_link
 a VLAN is up on a device that is down                                net/8021q/vlan_dev.c vlan_dev_open
-two take in the frames of one device: a bridge, macvlans, ipvlans    netdev_rx_handler_register
+two take in the frames of one device: a bridge, a bond, macvlans ... netdev_rx_handler_register
 a macvlan in passthru is not alone                                   drivers/net/macvlan.c
 ipvlans on one device differ in mode (it is the device's)            drivers/net/ipvlan/ipvlan_main.c
 a tag of one device, or a VXLAN's number in one node, stands twice   vlan_check_real_dev, vxlan_vni_in_use
@@ -40,12 +40,12 @@ def cut_rings(draft: Draft) -> None:
 
 
 def _below(device: Device, ports: dict[Device, list[Device]]) -> set[Device]:
-    """Give everything that a device stands on; a bridge stands on its ports."""
+    """Give everything that a device stands on; a bridge stands on its ports, a bond on its members."""
     found: set[Device] = set()
     queue = [device]
     while queue:
         one = queue.pop()
-        beneath = [*ports.get(one, ()), *([] if one.over is None else [one.over])]
+        beneath = [*ports.get(one, ()), *one.members, *([] if one.over is None else [one.over])]
         queue += [other for other in beneath if other not in found]
         found.update(beneath)
     return found
@@ -83,6 +83,10 @@ def _check_up(draft: Draft, device: Device) -> None:
 
 
 def _check_takers(draft: Draft, below: Device, takers: list[Device]) -> None:
+    if takers and below.bond is not None:
+        what = f"{below.name} is a member of {below.bond.name}, which takes in its frames"
+        fix = f"write dev: {below.bond.name}"
+        draft.tell("taken", f"{what}: no {takers[0].kind} can stand on it", (*takers[0].path, "dev"), fix)
     if takers and below.bridge is not None and below.bridge.node == below.node:
         bridge = below.bridge.name
         what = f"{below.name} is plugged into {bridge}, which takes in its frames: no {takers[0].kind} can stand on it"

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-import socket
 import sys
 from typing import Any
 
 import pytest
 
-from netlab import names
-from netlab.errors import Obstructed
 from tests.kernel.second_opinion import check
 from tests.kernel.stage import Stage, made_up, told, until
 from tests.kernel.traffic import pings
@@ -19,7 +15,6 @@ from tests.kernel.traffic import pings
 pytestmark = pytest.mark.kernel
 
 BOTH = pytest.mark.parametrize("sandbox", [True, False], ids=["sandbox", "machine"])
-MACHINE = pytest.mark.parametrize("sandbox", [False], ids=["machine"])
 
 DUMMY = """\
 name: dummy
@@ -90,28 +85,19 @@ netns:
   b: {interfaces: {eth0: {address: 10.0.0.2/24}}}
 """
 
-HERE = """\
-name: here
-bridges: {br0: {subnet: 10.0.0.0/24}, br1: {address: none}}
-macvlans: {mv: {dev: br0, mtu: 1400}}
-dummies: {vip: 192.0.2.1/32}
-vxlans: {vx: {id: 7, local: 10.0.0.1, remotes: [10.0.0.2], bridge: br1}}
-netns: {a: br0}
-"""
 
-
-def _ping(stage: Stage, node: str, address: str) -> None:
+def ping(stage: Stage, node: str, address: str) -> None:
     with pings(stage, node, address):
         pass
 
 
-def _link(stage: Stage, node: str, name: str) -> dict[str, Any]:
+def link(stage: Stage, node: str, name: str) -> dict[str, Any]:
     (found,) = stage.ip(node, "-d", "link", "show", "dev", name)
     return found
 
 
 def _kind(stage: Stage, node: str, name: str) -> str:
-    return str(_link(stage, node, name)["linkinfo"]["info_kind"])
+    return str(link(stage, node, name)["linkinfo"]["info_kind"])
 
 
 def _expect_silence(stage: Stage, node: str, address: str) -> None:
@@ -160,12 +146,12 @@ def _drifts(stage: Stage, text: str, node: str, line: str, plan: list[str]) -> N
 
 def _a_dummy(stage: Stage) -> None:
     stage.apply(DUMMY)
-    _ping(stage, "b", "192.0.2.1")
+    ping(stage, "b", "192.0.2.1")
     assert told(stage.plan(DUMMY.replace("mtu: 1400", "mtu: 1300, up: false")).plan) == ["~ dummy b:vip"]
     mac = ("mtu: 1400", "mtu: 1400, mac: 02:00:00:00:00:77")
     _changes(stage, DUMMY, mac, ["± dummy b:vip", "± address 192.0.2.2/32 on b:vip"], {"b:vip"})
     _drifts(stage, DUMMY, "b", "ip link set dev vip down mtu 1280", ["~ dummy b:vip"])
-    _ping(stage, "a", "10.0.0.2")
+    ping(stage, "a", "10.0.0.2")
 
 
 @BOTH
@@ -178,7 +164,7 @@ def test_a_dummy_carries_addresses(stage: Stage, sandbox: bool) -> None:
     # A device of another kind that has taken the name is replaced.
     swap = "ip link delete dev vip; ip link add name vip type veth peer name other"
     _drifts(stage, DUMMY, "a", swap, [*made, "- veth a:other <-> a:vip"])
-    _ping(stage, "b", "192.0.2.1")
+    ping(stage, "b", "192.0.2.1")
     assert stage.sandbox == sandbox
 
 
@@ -191,15 +177,15 @@ def test_a_dummy_of_the_kernels_own_carries_addresses(stage: Stage) -> None:
     stage.sh("a", "ip link delete dev vip; ip link add name vip type ifb")
     assert "+ dummy a:vip" not in told(stage.plan(DUMMY).plan)
     stage.apply(DUMMY)
-    _ping(stage, "b", "192.0.2.1")
+    ping(stage, "b", "192.0.2.1")
 
 
 @made_up
 def test_a_vxlan_joins_two_hosts(stage: Stage) -> None:
     _applied(stage, VXLAN)
-    assert _link(stage, "a", "vx")["mtu"] == 1450
+    assert link(stage, "a", "vx")["mtu"] == 1450
     assert _hosts(stage, "a", "vx") == {"10.0.0.2", "10.0.0.3"}
-    _ping(stage, "a", "192.168.0.2")
+    ping(stage, "a", "192.168.0.2")
     _changes(stage, VXLAN, ("[10.0.0.1]", "[10.0.0.1], learning: false, ageing: 60s"), ["~ vxlan b:vx"], set())
     _changes(stage, VXLAN, (", 10.0.0.3]", ", 10.0.0.4]"), [
         "+ forwarding 00:00:00:00:00:00 to 10.0.0.4 on a:vx", "- forwarding 00:00:00:00:00:00 to 10.0.0.3 on a:vx",
@@ -210,24 +196,24 @@ def test_a_vxlan_joins_two_hosts(stage: Stage) -> None:
     _drifts(stage, VXLAN, "a", line, [
         "+ forwarding 00:00:00:00:00:00 to 10.0.0.2 on a:vx", "- forwarding 00:00:00:00:00:00 to 10.0.0.9 on a:vx",
     ])  # fmt: skip
-    _ping(stage, "b", "192.168.0.1")
+    ping(stage, "b", "192.168.0.1")
 
 
 @made_up
 def test_a_vxlan_joins_a_group_over_ipv6(stage: Stage) -> None:
     _applied(stage, GROUP)
-    assert _link(stage, "a", "vx")["mtu"] == 1430
-    _ping(stage, "a", "192.168.0.2")
+    assert link(stage, "a", "vx")["mtu"] == 1430
+    ping(stage, "a", "192.168.0.2")
     _drifts(stage, GROUP, "b", "ip link set dev vx type vxlan ageing 7", ["~ vxlan b:vx"])
-    _ping(stage, "b", "192.168.0.1")
+    ping(stage, "b", "192.168.0.1")
 
 
 @made_up
 def test_a_macvlan_is_on_the_wire_of_the_device_below(stage: Stage) -> None:
     _applied(stage, MACVLAN)
     assert stage.plan(MACVLAN).warnings == ()
-    assert _link(stage, "a", "mw")["link"] == "eth0"
-    _ping(stage, "b", "10.0.0.3")
+    assert link(stage, "a", "mw")["link"] == "eth0"
+    ping(stage, "b", "10.0.0.3")
     _changes(stage, MACVLAN, ("{dev: eth0,", "{dev: eth0, mode: private,"), ["~ macvlan a:mv"], set())
     alone = MACVLAN.replace(", mw: {dev: mv, mtu: 1400}", "")
     assert told(stage.plan(alone).plan) == ["- macvlan a:mw"]
@@ -236,10 +222,10 @@ def test_a_macvlan_is_on_the_wire_of_the_device_below(stage: Stage) -> None:
     _changes(stage, alone, ("{dev: eth0,", "{dev: eth0, mode: passthru,"), anew, {"a:mv"})
     line = "ip link set dev mv type macvlan mode vepa; ip link set dev mv mtu 1300"
     _drifts(stage, alone, "a", line, ["~ macvlan a:mv"])
-    _ping(stage, "b", "10.0.0.3")
+    ping(stage, "b", "10.0.0.3")
     made = ["+ macvlan a:mv", "+ address 10.0.0.3/24 on a:mv"]
     _drifts(stage, alone, "a", "ip link delete dev mv", made)
-    _ping(stage, "b", "10.0.0.3")
+    ping(stage, "b", "10.0.0.3")
 
 
 @made_up
@@ -250,19 +236,19 @@ def test_a_device_below_that_is_made_anew_takes_along_what_stands_on_it(stage: S
     anew = {"± macvlan a:mv", "± macvlan a:mw", "± address 10.0.0.3/24 on a:mv"}
     assert anew <= set(told(stage.plan(elsewhere).plan))
     _applied(stage, elsewhere)
-    _ping(stage, "b", "10.0.0.3")
+    ping(stage, "b", "10.0.0.3")
     stage.sh("a", "ip link delete dev eth0")
     made = {"+ macvlan a:mv", "+ macvlan a:mw", "+ address 10.0.0.3/24 on a:mv"}
     assert made <= set(told(stage.plan(elsewhere).plan))
     _applied(stage, elsewhere)
-    _ping(stage, "b", "10.0.0.3")
+    ping(stage, "b", "10.0.0.3")
 
 
 @pytest.mark.needs("vlan")
 @made_up
 def test_a_vlan_is_apart_from_the_wire_it_is_on(stage: Stage) -> None:
     _applied(stage, VLAN)
-    _ping(stage, "a", "10.0.0.2")
+    ping(stage, "a", "10.0.0.2")
     before = stage.devices()
     other = VLAN.replace("{dev: eth0, id: 10, address: 10.0.0.2/24}", "{dev: eth0, id: 11, address: 10.0.0.2/24}")
     assert told(stage.plan(other).plan) == ["± vlan b:eth0.10", "± address 10.0.0.2/24 on b:eth0.10"]
@@ -270,34 +256,34 @@ def test_a_vlan_is_apart_from_the_wire_it_is_on(stage: Stage) -> None:
     _expect_silence(stage, "a", "10.0.0.2")
     small = VLAN.replace("id: 10, address: 10.0.0.1/24", "id: 10, mtu: 1400, address: 10.0.0.1/24")
     stage.apply(small)
-    assert {name: _link(stage, "a", name)["mtu"] for name in ("eth0.10", "inner")} == {"eth0.10": 1400, "inner": 1400}
+    assert {name: link(stage, "a", name)["mtu"] for name in ("eth0.10", "inner")} == {"eth0.10": 1400, "inner": 1400}
     after = stage.devices()
     assert {name for name in before if after[name] != before[name]} <= {"b:eth0.10"}
     # What goes down with the device below is drift, and is up again.
     stage.sh("a", "ip link set dev eth0 down")
     assert "~ vlan a:eth0.10" in told(stage.plan(small).plan)
     stage.apply(small)
-    _ping(stage, "a", "10.0.0.2")
+    ping(stage, "a", "10.0.0.2")
     stage.sh("a", "ip link delete dev inner; ip link delete dev eth0.10")
     stage.apply(VLAN)
-    _ping(stage, "a", "10.0.0.2")
+    ping(stage, "a", "10.0.0.2")
 
 
 @pytest.mark.needs("vlan")
 @made_up
 def test_tags_of_both_sorts_and_vlans_in_a_bridge(stage: Stage) -> None:
     _applied(stage, STAGS)
-    assert _link(stage, "a", "outer")["linkinfo"]["info_data"]["protocol"] == "802.1ad"
-    _ping(stage, "a", "10.0.0.2")
-    _ping(stage, "a", "10.0.1.2")
+    assert link(stage, "a", "outer")["linkinfo"]["info_data"]["protocol"] == "802.1ad"
+    ping(stage, "a", "10.0.0.2")
+    ping(stage, "a", "10.0.1.2")
 
 
 @pytest.mark.needs("ipvlan")
 @made_up
 def test_an_ipvlan_has_the_mac_of_the_device_below(stage: Stage) -> None:
     _applied(stage, IPVLAN)
-    assert _link(stage, "a", "iv")["address"] == _link(stage, "a", "eth0")["address"]
-    _ping(stage, "b", "10.0.0.3")
+    assert link(stage, "a", "iv")["address"] == link(stage, "a", "eth0")["address"]
+    ping(stage, "b", "10.0.0.3")
     before = stage.devices()
     routed = IPVLAN.replace("{dev: eth0,", "{dev: eth0, mode: l3s,")
     assert told(stage.plan(routed).plan) == ["~ ipvlan a:iv", "~ ipvlan a:iw"]
@@ -306,112 +292,8 @@ def test_an_ipvlan_has_the_mac_of_the_device_below(stage: Stage) -> None:
     assert told(stage.plan(IPVLAN).plan) == ["~ ipvlan a:iv", "~ ipvlan a:iw"]
     stage.apply(IPVLAN)
     assert stage.devices() == before
-    _ping(stage, "b", "10.0.0.3")
+    ping(stage, "b", "10.0.0.3")
     stage.sh("a", "ip link delete dev iv")
     assert told(stage.plan(IPVLAN).plan) == ["+ ipvlan a:iv", "+ address 10.0.0.3/24 on a:iv"]
     stage.apply(IPVLAN)
-    _ping(stage, "b", "10.0.0.3")
-
-
-def _furnish(stage: Stage) -> None:
-    """Put on the machine what others have there: devices of the kinds that a lab has, one of them on another."""
-    for line in (
-        "link add name theirs type ifb",
-        "address add 203.0.113.1/32 dev theirs",
-        "link add name wire type veth peer name end",
-        "link add name mac link wire type macvlan mode private",
-        "link add name tunnel mtu 1300 type vxlan id 9 dstport 4789",
-    ):
-        stage.sh("host", f"ip {line}")
-    stage.sh("host", "bridge fdb append 00:00:00:00:00:00 dev tunnel dst 203.0.113.9")
-
-
-def _theirs(stage: Stage) -> str:
-    """Give all that `ip` and `bridge` say of the devices of others."""
-    lines = [f"ip -d -o address show dev {name}" for name in ("theirs", "wire", "end", "mac", "tunnel")]
-    return stage.sh("host", "; ".join([*lines, "bridge fdb show dev tunnel"]))
-
-
-@MACHINE
-@made_up
-def test_devices_of_the_machine_bear_the_labs_marks_and_leave_others_alone(stage: Stage, sandbox: bool) -> None:
-    assert not stage.sandbox
-    _furnish(stage)
-    before = _theirs(stage)
-    _applied_beside(stage, HERE)
-    for name in ("br0", "mv", "vip", "vx"):
-        link = _link(stage, "host", name)
-        assert (link["ifalias"], link["group"]) == (f"netlab:here/host/{name}", str(names.GROUP))
-    _ping(stage, "a", "192.0.2.1")
-    _drifts_beside(stage, "ip link set dev vip mtu 1300", ["~ dummy host:vip"])
-    _drifts_beside(stage, "ip link set dev mv type macvlan mode private", ["~ macvlan host:mv"])
-    _drifts_beside(stage, "bridge fdb append 0:0:0:0:0:0 dev vx dst 10.0.0.9", [
-        "- forwarding 00:00:00:00:00:00 to 10.0.0.9 on host:vx",
-    ])  # fmt: skip
-    _drifts_beside(stage, "ip link delete dev mv", ["+ macvlan host:mv"])
-    # What others make and change meanwhile is no concern of the lab's.
-    stage.sh("host", "ip link set dev tunnel type vxlan ageing 7; ip link add name more type ifb")
-    assert told(stage.plan(HERE).plan) == []
-    stage.sh("host", "ip link set dev tunnel type vxlan ageing 300; ip link delete dev more")
-    # By the marks alone, without the store, all that is the lab's goes.
-    shutil.rmtree("/run/netlab")
-    stage.destroy()
-    assert _theirs(stage) == before
-    assert {link["ifname"] for link in stage.ip("host", "link")} == {"lo", "theirs", "wire", "end", "mac", "tunnel"}
-    stage.sh("host", "for name in theirs wire tunnel; do ip link delete dev $name; done")
-
-
-def _applied_beside(stage: Stage, text: str) -> None:
-    """Apply a file beside what others have: a second apply would do nothing."""
-    before = _theirs(stage)
-    stage.apply(text)
-    assert _theirs(stage) == before
-
-
-def _drifts_beside(stage: Stage, line: str, plan: list[str]) -> None:
-    stage.sh("host", line)
-    assert told(stage.plan(HERE).plan) == plan
-    _applied_beside(stage, HERE)
-
-
-@pytest.mark.parametrize("line", [
-    "link add name vip type ifb", "link add name vx type vxlan id 99 dstport 4789", "link add name mv type bridge",
-], ids=["dummy", "vxlan", "bridge"])  # fmt: skip
-@MACHINE
-@made_up
-def test_a_name_that_another_device_of_the_machine_has_stops_the_plan(stage: Stage, sandbox: bool, line: str) -> None:
-    assert not stage.sandbox
-    stage.sh("host", f"ip {line}")
-    name = line.split()[3]
-    before = stage.ip("host", "-d", "link")
-    with pytest.raises(Obstructed, match=f"{name} exists: not netlab's"):
-        stage.apply(HERE)
-    assert stage.ip("host", "-d", "link") == before
-    stage.sh("host", f"ip link delete dev {name}")
-
-
-@MACHINE
-@made_up
-def test_a_vxlan_number_that_another_has_undoes_the_apply(stage: Stage, sandbox: bool) -> None:
-    assert not stage.sandbox
-    stage.sh("host", "ip link add name tunnel type vxlan id 7 dstport 4789")
-    done = stage.try_to_apply(HERE)
-    assert done.outcome == "undone"
-    (problem,) = done.problems
-    assert "make vxlan host:vx" in problem.what
-    assert "one of that name or number is there already" in problem.what
-    assert {link["ifname"] for link in stage.ip("host", "link")} == {"lo", "tunnel"}
-    stage.sh("host", "ip link delete dev tunnel")
-
-
-@MACHINE
-@made_up
-def test_a_udp_port_that_another_program_has_undoes_the_apply(stage: Stage, sandbox: bool) -> None:
-    assert not stage.sandbox
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs:
-        theirs.bind(("", 4789))
-        done = stage.try_to_apply(HERE)
-    assert done.outcome == "undone"
-    (problem,) = done.problems
-    assert "make vxlan host:vx: another program has that UDP port" in problem.what
-    assert {link["ifname"] for link in stage.ip("host", "link")} == {"lo"}
+    ping(stage, "b", "10.0.0.3")

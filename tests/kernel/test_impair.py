@@ -13,6 +13,7 @@ from netlab.errors import Obstructed, Unavailable, UsageError
 from netlab.facts import Difference
 from tests.capabilities import lacking
 from tests.kernel.stage import Stage, made_up, told
+from tests.kernel.traffic import echo
 
 pytestmark = pytest.mark.kernel
 
@@ -32,25 +33,6 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.sendto(bytes(1000), ("10.0.0.2", 9))
     print(time.monotonic() - start)
 """
-#: One echo over UDP: says how many seconds the answer took, or `lost`.
-ECHO = """
-import os, select, socket, sys, time
-echo = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-echo.connect(("10.0.0.2", 0))
-def sum16(raw):
-    total = sum(int.from_bytes(raw[i:i + 2], "big") for i in range(0, len(raw), 2))
-    total = (total & 0xffff) + (total >> 16)
-    return ~((total & 0xffff) + (total >> 16)) & 0xffff
-head = bytes((8, 0, 0, 0, 1, 2, 0, 1))
-start = time.monotonic()
-echo.send(head[:2] + sum16(head).to_bytes(2, "big") + head[4:])
-while select.select([echo], [], [], max(0.0, start + 2 - time.monotonic()))[0]:
-    if echo.recv(200)[20] == 0:
-        print(time.monotonic() - start)
-        break
-else:
-    print("lost")
-"""
 
 
 def lab(impair: str = "") -> str:
@@ -65,11 +47,6 @@ def qdisc(stage: Stage, node: str) -> dict[str, Any]:
 
 def seconds_to_send(stage: Stage, count: int) -> float:
     return float(stage.run("a", sys.executable, "-c", SEND, str(count)))
-
-
-def echo(stage: Stage) -> float | None:
-    found = stage.run("a", sys.executable, "-c", ECHO).strip()
-    return None if found == "lost" else float(found)
 
 
 @made_up
@@ -156,15 +133,15 @@ def test_a_kernel_without_netem_says_so_before_anything_is_done(stage: Stage) ->
 @made_up
 def test_packets_are_late_and_lost(stage: Stage) -> None:
     stage.apply(lab())
-    assert echo(stage) is not None
+    assert echo(stage, "a", "10.0.0.2") is not None
     stage.apply(lab("delay: 300ms"))
-    late = echo(stage)
+    late = echo(stage, "a", "10.0.0.2")
     assert late is not None
     assert late >= 0.3
     stage.apply(lab("loss: 100%"))
-    assert echo(stage) is None
+    assert echo(stage, "a", "10.0.0.2") is None
     stage.apply(lab())
-    assert echo(stage) is not None
+    assert echo(stage, "a", "10.0.0.2") is not None
 
 
 @pytest.mark.needs("netem")

@@ -170,3 +170,30 @@ def all_along(stage: Stage, *ways: tuple[str, str, str]) -> Iterator[None]:
             stack.enter_context(connection(stage, client, server, address))
             stack.enter_context(pings(stage, client, address))
         yield
+
+
+#: One echo request: says how many seconds the answer took, or `lost`.
+_PROGRAM = """
+import os, select, socket, sys, time
+echo = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+echo.connect((sys.argv[1], 0))
+def sum16(raw):
+    total = sum(int.from_bytes(raw[i:i + 2], "big") for i in range(0, len(raw), 2))
+    total = (total & 0xffff) + (total >> 16)
+    return ~((total & 0xffff) + (total >> 16)) & 0xffff
+head = bytes((8, 0, 0, 0, 1, 2, 0, 1))
+start = time.monotonic()
+echo.send(head[:2] + sum16(head).to_bytes(2, "big") + head[4:])
+while select.select([echo], [], [], max(0.0, start + 2 - time.monotonic()))[0]:
+    if echo.recv(200)[20] == 0:
+        print(time.monotonic() - start)
+        break
+else:
+    print("lost")
+"""
+
+
+def echo(stage: Stage, node: str, address: str) -> float | None:
+    """Ping an IPv4 address from a node once; give how many seconds the answer took, None where there was none."""
+    found = stage.run(node, sys.executable, "-c", _PROGRAM, address).strip()
+    return None if found == "lost" else float(found)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from netlab import facts
+from netlab.app.collecting import Collected, Leftover
 from netlab.app.results import (
     Applied,
     Capability,
@@ -19,8 +21,9 @@ from netlab.app.results import (
     Planned,
     Validation,
 )
+from netlab.app.watching import DriftChange, End, Watched
 from netlab.errors import Problem, Span
-from netlab.facts import Address, Bridge, Difference, End, Fact, Namespace, Settings, veth
+from netlab.facts import Address, Bridge, Difference, Fact, Namespace, Settings, veth
 from netlab.plan import Action, Change, Plan, Step
 from netlab.probe import Verdict
 from netlab.topology.lab import Check
@@ -32,7 +35,7 @@ WARNING = Problem(
 WRONG = Problem("unknown-key", "there is no key 'bridgs'", Span(FILE, 2, 1, 7), "bridges:", line="bridgs:")
 
 BRIDGE = Bridge("host", "br0", mac="02:00:00:00:00:01", mtu=1500)
-CABLE = veth(End("host", "veth0-br", mtu=1400), End("ns0", "veth0-ns", mtu=1500))
+CABLE = veth(facts.End("host", "veth0-br", mtu=1400), facts.End("ns0", "veth0-ns", mtu=1500))
 GONE = Address("ns1", "eth0", "10.0.0.2/24")
 NEW = Settings("ns0", (("net.ipv4.ip_forward", "0"),))
 
@@ -64,6 +67,13 @@ DEVICE = DeviceState("eth0", ("10.0.0.2/24",), up=True, carrier=False)
 NODE = NodeState("ns0", (DEVICE, DeviceState("eth1", (), up=False, carrier=False)), ("10.0.0.1",), ("sleep 9",))
 STATUS = LabStatus("bridge3", "up", True, f"/somewhere/{FILE}", 1000.0, 3, (NODE,), 1060.0, 4711, 4712)
 DRIFT = Drift("bridge3", CHANGES[2:], ORIGIN)
+DRIFT_CHANGE = DriftChange("bridge3", 1000.0, CHANGES[2:3], CHANGES[4:], {**ORIGIN, GONE.key: Span(FILE, 14, 5)})
+COLLECTED = Collected(
+    False,
+    (Leftover("gone", "old", "the record of a lab whose sandbox has ended"), Leftover("half-made", None, "a device x")),
+    (Leftover("interrupted", "cut", "a lab", "an apply of it was cut short", "netlab destroy cut"),),
+    ("net.ipv4.ip_forward stays 1: Docker relies on it",),
+)
 EXAMINED = Examined(
     (
         Capability("bridge", True, "bridges"),
@@ -100,3 +110,14 @@ def checking(found: Checked) -> Callable[..., Checked]:
         return found
 
     return check
+
+
+def watching(*changes: DriftChange, end: End = "interrupted") -> Callable[..., Watched]:
+    """Give a watch that tells these changes and ends."""
+
+    def watch(lab: str | None, *, on_drift: Callable[[DriftChange], object], seconds: float | None) -> Watched:
+        for change in changes:
+            on_drift(change)
+        return Watched(lab or "bridge3", end)
+
+    return watch

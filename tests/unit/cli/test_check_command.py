@@ -7,6 +7,9 @@ from xml.etree import ElementTree
 
 from netlab.app.results import Checked
 from netlab.cli.junit import report
+from netlab.errors import Span
+from netlab.probe import Verdict
+from netlab.topology.lab import Check
 from tests.unit.cli.conftest import Run, Stand, document_of
 from tests.unit.cli.samples import BAD, FILE, GOOD, WARNING, checking, verdict
 
@@ -99,3 +102,38 @@ def test_a_report_that_cannot_be_written_is_found_out_before_any_probe(run: Run,
         result = run("check", "--junit", str(path))
         assert result.exit_code == 2
         assert "cannot write" in result.stderr
+
+
+def measuring(ok: bool) -> Verdict:
+    check = Check(
+        "latency", "latency ns0 -> ns1", "ns0", "ns1", "10.0.0.2", "ns1", Span(FILE, 16, 5),
+        expect="inside", between=(0.038, 0.06), count=5,
+    )  # fmt: skip
+    came = "median 61 ms of 5 round trips (60 ms to 70 ms), wanted 38ms to 60ms"
+    if ok:
+        return Verdict(check, True, "inside", "5 echo requests", "median 40 ms of 5 round trips", None, 0.2, (), 0.04)
+    return Verdict(check, False, "above", "5 echo requests", came, None, 0.2, (), 0.061)
+
+
+def test_a_measurement_is_told_whether_it_holds_or_not(run: Run, stand: Stand) -> None:
+    stand("check", checking(Checked("bridge3", (measuring(True), measuring(False)))))
+    assert run("check").stdout == (
+        "✓ latency ns0 -> ns1  0.20 s  median 40 ms of 5 round trips\n"
+        "✗ latency ns0 -> ns1  0.20 s\n"
+        "    expected   a latency of 38ms to 60ms, not above\n"
+        "    sent       5 echo requests\n"
+        "    came back  median 61 ms of 5 round trips (60 ms to 70 ms), wanted 38ms to 60ms\n"
+        f"    asked in   {FILE}:16:5\n"
+        "bridge3: 1 of 2 checks failed\n"
+    )
+
+
+def test_a_measurement_in_documents_and_reports(run: Run, stand: Stand) -> None:
+    found = Checked("bridge3", (measuring(False),))
+    stand("check", checking(found))
+    (one,) = document_of(run("check", "--json"))["result"]["checks"]
+    assert (one["kind"], one["expect"], one["outcome"]) == ("latency", "inside", "above")
+    assert (one["between"], one["measured"]) == ([0.038, 0.06], 0.061)
+    failure = ElementTree.fromstring(report(found)).find(".//failure")
+    assert failure is not None
+    assert (failure.get("message"), failure.get("type")) == ("expected a latency of 38ms to 60ms, not above", "above")

@@ -19,8 +19,10 @@ from tests.unit.cli.conftest import Run, Stand, document_of
 from tests.unit.cli.samples import (
     APPLIED,
     BAD,
+    COLLECTED,
     DESTROYED,
     DRIFT,
+    DRIFT_CHANGE,
     EXAMINED,
     EXAMPLES,
     IMPAIRED,
@@ -28,6 +30,7 @@ from tests.unit.cli.samples import (
     STATUS,
     VALIDATION,
     WRONG,
+    watching,
 )
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -39,8 +42,9 @@ KINDS: dict[str, tuple[str, Any, list[tuple[str, ...]]]] = {
     "apply": ("apply", replace(APPLIED, confirm_until=1.0), [("apply", "x.yml")]),
     "confirm": ("confirm", None, [("confirm", "a")]),
     "destroy": ("destroy", DESTROYED, [("destroy", "a")]),
+    "gc": ("gc", COLLECTED, [("gc",)]),
     "status": ("status", (STATUS,), [("status", "a")]),
-    "drift": ("drift", DRIFT, [("drift", "a")]),
+    "drift": ("drift", DRIFT, [("drift", "a"), ("drift", "a", "--watch")]),
     "check": ("check", BAD, [("check", "a")]),
     "impair": ("impair", IMPAIRED, [("impair", "a:eth0", "rate=1mbit")]),
     "doctor": ("doctor", EXAMINED, [("doctor",)]),
@@ -83,6 +87,7 @@ def test_every_field_of_every_kind_is_documented_and_no_other(run: Run, stand: S
     function, result, lines = KINDS[kind]
     stand(function, lambda *arguments, **options: result)
     stand("copy_examples", lambda *arguments: ("here/a.yml",))
+    stand("watch", watching(DRIFT_CHANGE))
     found: set[str] = set()
     for line in lines:
         document = document_of(run(*line, "--json"))

@@ -11,10 +11,11 @@ from netlab.errors import Span
 from netlab.probe.events import Event, decode
 from netlab.probe.judge import judge, unprobed
 from netlab.probe.outcome import OUTCOME, PATIENCE, holds, last_attempt, outcome, patience, settled
+from netlab.topology.checks_spec import EXPECTATIONS
 from netlab.topology.lab import Check
 
 SPAN = Span("lab.yml", 7, 5)
-DEFAULT = {"ping": "reply", "tcp": "open", "udp": "reply", "arp": "reply"}
+DEFAULT = {"ping": "reply", "tcp": "open", "udp": "reply", "arp": "reply", "latency": "inside", "loss": "inside"}
 
 
 def check(kind: str = "ping", expect: str | None = None, address: str = "10.0.0.2", **more: Any) -> Check:
@@ -132,7 +133,7 @@ def test_outcome_of_icmpv6(kind: str, error: tuple[int, int], name: str) -> None
 
 
 def test_every_meaning_is_an_outcome_of_every_kind() -> None:
-    assert set(OUTCOME) == {"ping", "tcp", "udp", "arp"}
+    assert set(OUTCOME) == set(EXPECTATIONS)
 
 
 def test_an_address_is_the_same_however_it_is_written() -> None:

@@ -120,3 +120,26 @@ def test_answers_to_a_hidden_sender_need_no_route_to_it() -> None:
     assert [warning.code for warning in read(NAT, "f.yml").warnings] == ["no-route"]
     hidden = NAT.replace("  inner:", "    nat: [{masquerade: {from: 10.0.0.0/24, out: out}}]\n  inner:")
     assert read(hidden, "f.yml").warnings == ()
+
+
+def test_measurements_become_numbers() -> None:
+    found = one("latency: {from: client, to: server, between: [38ms, 1.5s]}")
+    assert (found.kind, found.name, found.expect) == ("latency", "latency client -> server", "inside")
+    assert (found.between, found.count, found.bounds) == ((0.038, 1.5), 5, "38ms to 1500ms")
+    found = one("{loss: {from: client, to: server, between: [0%, 3.5%], count: 50}, within: 5s}")
+    assert (found.between, found.count, found.bounds) == ((0.0, 0.035), 50, "0% to 3.5%")
+    assert (found.within, found.lasting) == (5.0, None)
+    assert one("latency: {from: client, to: server, between: [0us, 500us]}").bounds == "0s to 500us"
+    assert (one("ping: client -> server").between, one("ping: client -> server").bounds) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("check", "warned"),
+    [
+        ("latency: {from: client, to: 203.0.113.1, between: [0ms, 1s]}", True),
+        ("loss: {from: client, to: 203.0.113.1, between: [0%, 6%]}", True),
+        ("loss: {from: client, to: 203.0.113.1, between: [90%, 100%]}", False),
+    ],
+)
+def test_a_measurement_that_cannot_arrive_is_warned_of(check: str, warned: bool) -> None:
+    assert bool(read_lab(f"  - {check}").warnings) is warned

@@ -36,6 +36,8 @@ def test_every_example_is_valid(path: Path) -> None:
         "name: x\nnetns: {a: br0, b: [br0, br1], c: , d: {bridge: br0, run: sleep 5}}",
         "name: x\nnetns: {a: {interfaces: {eth0: br0, eth1: }, gateway: [10.0.0.1, auto]}}",
         "name: x\nchecks: [{ping: a -> b}, {ping: {from: a, to: b, within: 5s, for: 3}}]",
+        "name: x\nchecks: [{latency: {from: a, to: b, between: [0s, 1s]}}]",
+        "name: x\nchecks: [{loss: {from: a, to: b, between: [0%, 1%], count: 50, within: 5s}}]",
         "name: x\nsysctls: {net.core.somaxconn: 5, net.ipv4.ip_forward: '1'}",
     ],
 )
@@ -54,6 +56,9 @@ def test_short_and_full_forms_are_valid(text: str) -> None:
         "name: x\nchecks: [{ping: nobody}]",
         "name: x\nchecks: [{ping: {from: a, to: b, expect: something}}]",
         "name: x\nveths: [[{name: a}]]",
+        "name: x\nchecks: [{latency: a -> b}]",
+        "name: x\nchecks: [{loss: {from: a, to: b}}]",
+        "name: x\nchecks: [{loss: {from: a, to: b, between: [1%]}}]",
     ],
 )
 def test_what_is_wrong_in_shape_is_not(text: str) -> None:
