@@ -4,14 +4,16 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.contestants import CONTESTANTS, NETLAB, Contestant, Sample, small_commands
+from benchmarks.alone import Planning, Rules, planned, published, small_commands
+from benchmarks.contestants import CONTESTANTS, NETLAB, Contestant, Sample
 from benchmarks.networks import Network
 from benchmarks.processes import Failed, own_memory
-from benchmarks.report import Result, document, markdown
+from benchmarks.report import Alone, Result, document, markdown
 
 SCRATCH = Path("/run/benchmark")
 TOPOLOGIES = Path(__file__).parent.parent / "topologies"
@@ -26,15 +28,24 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--no-one-bridge", action="store_true", help="leave out the networks with all nodes on one bridge"
     )
+    parser.add_argument(
+        "--rules", type=int, default=200, help="ports that a gateway publishes, 0: none (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--plan", default="100,1000,10000", help="nodes of labs that are planned (default: %(default)s)"
+    )
     parser.add_argument("--no-commands", action="store_true", help="leave out netlab's commands on bridge3.yml")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     chosen = parser.parse_args(words)
     try:
         chosen.nodes = [int(word) for word in chosen.nodes.split(",")]
+        chosen.plan = [int(word) for word in chosen.plan.split(",") if int(word)]
     except ValueError:
-        parser.error("--nodes takes numbers, as in 100,1000")
+        parser.error("--nodes and --plan take numbers, as in 100,1000")
     if not all(1 <= nodes <= 1000 for nodes in chosen.nodes):
         parser.error("--nodes: from 1 to 1000 (a bridge holds 1,023 ports)")
+    if not all(1 <= nodes <= 20000 for nodes in chosen.plan) or not 0 <= chosen.rules <= 10000:
+        parser.error("--plan: from 1 to 20000, 0 for none; --rules: from 0 to 10000")
     if not 1 <= chosen.per_bridge <= 1000 or chosen.rounds < 1:
         parser.error("--per-bridge is from 1 to 1000, --rounds at least 1")
     chosen.only = chosen.only.split(",") if chosen.only else list(CONTESTANTS)
@@ -63,6 +74,21 @@ def _measure(network: Network, contestants: dict[str, Contestant], rounds: int) 
     return Result(network, samples)
 
 
+def _alone(chosen: argparse.Namespace) -> Alone:
+    """Measure what netlab does alone, one round after the other."""
+    rules: list[Rules] = []
+    plans: dict[int, list[Planning]] = {nodes: [] for nodes in chosen.plan}
+    with_rules = bool(chosen.rules) and shutil.which("nft") is not None
+    for number in range(chosen.rounds):
+        print(f"rules and plans: round {number + 1} of {chosen.rounds}", file=sys.stderr)
+        if with_rules:
+            rules.append(published(SCRATCH, chosen.rules))
+        for nodes, found in plans.items():
+            found.append(planned(SCRATCH, nodes, chosen.per_bridge))
+    commands = {} if chosen.no_commands else small_commands(TOPOLOGIES, 2 * chosen.rounds)
+    return Alone({chosen.rules: rules} if with_rules else {}, plans, commands)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print, and give the exit status: 1 when a contestant failed."""
     chosen = _arguments(words)
@@ -72,8 +98,7 @@ def main(words: Sequence[str] | None = None) -> int:
     present = {key: contestant for key, contestant in everybody.items() if key not in lacking}
     try:
         results = [_measure(network, present, chosen.rounds) for network in _networks(chosen)]
-        with_commands = "netlab" in present and not chosen.no_commands
-        commands = small_commands(TOPOLOGIES, 2 * chosen.rounds) if with_commands else {}
+        alone = _alone(chosen) if "netlab" in present else Alone()
     except Failed as failure:
         print(f"benchmarks/run: {failure}", file=sys.stderr)
         return 1
@@ -84,10 +109,10 @@ def main(words: Sequence[str] | None = None) -> int:
             "processors": os.cpu_count() or 1,
             "netlab": str(NETLAB),
         }
-        print(json.dumps(document(results, lacking, commands, machine), indent=2))
+        print(json.dumps(document(results, alone, lacking, machine), indent=2))
     else:
         names = {key: contestant.name for key, contestant in everybody.items()}
-        print(markdown(results, names, lacking, commands, own_memory()))
+        print(markdown(results, alone, names, lacking, own_memory()))
     return 0
 
 

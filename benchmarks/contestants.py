@@ -18,12 +18,13 @@ NETLAB = Path(sys.executable).with_name("netlab")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One network made and removed: seconds up, seconds for doing nothing again, seconds down, peak memory in kB."""
+    """One network made and removed: seconds up, for doing nothing again, for one node's edit, down; peak in kB."""
 
     up: float
     down: float
     memory: int
     again: float | None = None
+    edit: float | None = None
 
 
 class Contestant(Protocol):
@@ -86,9 +87,11 @@ class Netlab:
         file.write_text(topology(network))
         up = run([NETLAB, "apply", file])
         again = run([NETLAB, "apply", file])
+        file.write_text(topology(network, edited=True))
+        edit = run([NETLAB, "apply", file])
         down = run([NETLAB, "destroy", LAB])
-        rest = await_clean()
-        return Sample(up.seconds, down.seconds + rest, max(up.memory, again.memory, down.memory), again.seconds)
+        memory = max(one.memory for one in (up, again, edit, down))
+        return Sample(up.seconds, down.seconds + await_clean(), memory, again.seconds, edit.seconds)
 
 
 @dataclass
@@ -147,21 +150,3 @@ CONTESTANTS: dict[str, Callable[[Path], Contestant]] = {
     "ip": IpBatch,
     "mininet": MininetHosts,
 }
-
-
-def small_commands(topologies: Path, rounds: int) -> dict[str, list[float]]:
-    """Time netlab's commands on bridge3.yml, each a whole process: seconds of each round, by command."""
-    file = str(topologies / "bridge3.yml")
-    commands = {
-        "netlab --help": ["--help"],
-        "netlab validate bridge3.yml": ["validate", file],
-        "netlab plan bridge3.yml": ["plan", file],
-        "netlab apply bridge3.yml --sandbox": ["apply", file, "--sandbox"],
-        "netlab apply again": ["apply", file, "--sandbox"],
-        "netlab destroy bridge3": ["destroy", "bridge3"],
-    }
-    took: dict[str, list[float]] = {title: [] for title in commands}
-    for _ in range(rounds):
-        for title, words in commands.items():
-            took[title].append(run([NETLAB, *words], 60).seconds)
-    return took

@@ -7,11 +7,11 @@ from dataclasses import replace
 from random import Random
 
 from netlab.facts import Address, Bridge, Device, DeviceSettings, End, Fact, Forwarding, Member, Port, Route, Veth, veth
-from netlab.facts.devices import EVERYBODY, MASTERS, PASSTHRU, TAKERS, Options
+from netlab.facts.devices import EVERYBODY, MASTERS, PASSTHRU, TAKERS, TUN_OF_IP, Options
 from netlab.names import derived_mac
 
 #: Every kind, and those that any kernel of the tests has (`dummy` by its stand-in).
-EVERY_KIND = ("dummy", "vlan", "vxlan", "macvlan", "ipvlan", "bond", "vrf")
+EVERY_KIND = ("dummy", "vlan", "vxlan", "macvlan", "ipvlan", "bond", "vrf", "tun")
 #: Names of their own, and some that veths and bridges have too, so that a name changes its kind.
 NAMES = ("d0", "d1", "d2", "e2", "br1")
 BELOW = ("e0", "e0", "e1", "br0", "d0", "d1")
@@ -41,11 +41,12 @@ def random_member(rng: Random, node: str, name: str, masters: list[Device]) -> M
     return Member(node, name, master.name, master.kind)
 
 
-def random_device(rng: Random, node: str, name: str) -> Device:
-    kind = rng.choice(EVERY_KIND)
-    over = None if kind in ("dummy", *MASTERS) or (kind == "vxlan" and rng.random() < 0.5) else rng.choice(BELOW)
+def random_device(rng: Random, node: str, name: str, kind: str | None = None) -> Device:
+    kind = kind or rng.choice(EVERY_KIND)
+    over = None if kind in ("dummy", "tun", *MASTERS) or (kind == "vxlan" and rng.random() < 0.5) else rng.choice(BELOW)
     options = _options(rng, kind, over)
-    mac = None if kind == "ipvlan" or ("mode", PASSTHRU) in options else random_mac(rng, node, name)
+    none = kind == "ipvlan" or ("mode", PASSTHRU) in options or (kind, ("mode", TUN_OF_IP) in options) == ("tun", True)
+    mac = None if none else random_mac(rng, node, name)
     mtu = 65535 if kind == "vrf" else rng.choice(MTUS)
     return Device(node, name, kind, over, mac, mtu, rng.random() < 0.85, options)
 
@@ -66,6 +67,8 @@ def _options(rng: Random, kind: str, over: str | None) -> Options:
         return (("miimon", rng.choice((50, 100))), ("mode", mode), *policy)
     if kind == "vrf":
         return (("table", rng.choice((100, 100, 101))),)
+    if kind == "tun":
+        return (("mode", rng.choice((2, 2, TUN_OF_IP))), *rng.choice(((), (("owner", 0),))))
     if kind == "ipvlan":
         return (("mode", rng.choice((0, 0, 1, 2))),)
     if kind == "vxlan":
@@ -96,9 +99,13 @@ def changed(rng: Random, fact: Device) -> Device:
             lambda: replace(fact, up=not fact.up),
             lambda: fact if fact.mac is None else replace(fact, mac=random_mac(rng, fact.node, fact.name)),
             lambda: fact if fact.over is None else replace(fact, over=rng.choice(BELOW)),
-            lambda: _with_mode(replace(fact, options=_options(rng, fact.kind, fact.over)), rng),
+            lambda: fact if fact.kind == "tun" else _with_mode(_with_others(rng, fact), rng),
         )
     )()
+
+
+def _with_others(rng: Random, fact: Device) -> Device:
+    return replace(fact, options=_options(rng, fact.kind, fact.over))
 
 
 def _with_mode(fact: Device, rng: Random) -> Device:
@@ -141,6 +148,10 @@ def _renamed(fact: Fact, names: dict[str, str]) -> Fact:
     return fact
 
 
+def _is_of_ip(link: Link) -> bool:
+    return isinstance(link, Device) and link.kind == "tun" and ("mode", TUN_OF_IP) in link.options
+
+
 class Stacks:
     """What stands on what among facts that are valid so far; `link` finds a device of a node."""
 
@@ -158,7 +169,7 @@ class Stacks:
         below = self._link(fact.node, fact.over)
         if below is None or (fact.kind == "vlan" and fact.up and not below.up):
             return False
-        if isinstance(below, Device) and below.kind == "vrf":
+        if isinstance(below, Device) and (below.kind == "vrf" or _is_of_ip(below)):
             return False
         least = _OVERHEAD["6" if "fd66" in str(fact.options) else "4"] if fact.kind == "vxlan" else 0
         if (fact.mtu or 0) > (below.mtu or 0) - least:
@@ -189,6 +200,8 @@ class Stacks:
         device = self._link(port.node, port.device)
         if not isinstance(device, (End, Device)) or (isinstance(device, Device) and device.kind in ("ipvlan", "vrf")):
             return False
+        if _is_of_ip(device):
+            return False
         if ("member", port.node, port.device) in self._facts:
             return False
         above = (f for f in self._facts.values() if isinstance(f, Device) and f.node == port.node)
@@ -213,6 +226,11 @@ class Stacks:
         """Tell whether a device is a bond's member, which has no addresses."""
         member = self._facts.get(("member", node, device))
         return isinstance(member, Member) and member.kind == "bond"
+
+    def has_no_frames(self, node: str, device: str) -> bool:
+        """Tell whether a device carries packets, whose neighbours have no MACs."""
+        link = self._link(node, device)
+        return link is not None and _is_of_ip(link)
 
     def has_vrf(self, node: str) -> bool:
         return any(isinstance(f, Device) and (f.node, f.kind) == (node, "vrf") for f in self._facts.values())

@@ -11,7 +11,7 @@ from tests.other_devices import EVERY_KIND
 from tests.strategies import edited, random_lab
 
 #: Kinds that some kernels lack; every other has a stand-in, or is there.
-_PERHAPS = frozenset({"vlan", "ipvlan"})
+_PERHAPS = frozenset({"vlan", "ipvlan", "bond", "vrf", "tun"})
 
 
 def kinds_here() -> list[str]:

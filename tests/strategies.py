@@ -149,6 +149,11 @@ def _route(rng: Random, node: str, held: list[Address]) -> Route:
     via = _gateway(rng, address) if rng.random() < 0.8 else None
     onlink = via is not None and rng.random() < 0.1
     device = address.device if via is None or onlink or rng.random() < 0.5 else None
+    beside = [other for other in of_version if other.device not in (address.device, "lo")]
+    if beside and address.device != "lo" and rng.random() < 0.3:
+        ends = (address, rng.choice(beside))
+        hops = sorted(((_gateway(rng, end), end.device, rng.choice((1, 2, 7))) for end in ends), key=repr)
+        return Route(node, to, None, None, table, metric, hops=tuple(hops))
     source = rng.choice(of_version).address.partition("/")[0] if rng.random() < 0.3 else None
     return Route(node, to, via, device, table, metric, "unicast", source, onlink, rng.choice((None, None, 1400)))
 
@@ -280,6 +285,15 @@ def _settings(rng: Random, node: str, ipv6: bool) -> Settings:
     )
 
 
+def _single(route: Route) -> list[Route]:
+    """Give the ways of a route as routes of their own."""
+    return [replace(route, via=via, device=device, hops=()) for via, device, _ in route.hops] or [route]
+
+
+def _is_on_link(route: Route) -> bool:
+    return route.kind == "unicast" and not route.gateways
+
+
 class _Valid:
     """The valid facts so far."""
 
@@ -316,6 +330,8 @@ class _Valid:
         if isinstance(fact, DeviceSettings):
             return self._has_device(fact.node, fact.device) and self._ipv6(fact.node, fact.device)
         if isinstance(fact, Neighbour):
+            if self._stacks.has_no_frames(fact.node, fact.device):
+                return False
             up = self._has_device(fact.node, fact.device) and self._up(fact.node, fact.device)
             return up and (fact.version == 4 or self._ipv6(fact.node, fact.device))
         if isinstance(fact, Impairment):
@@ -350,6 +366,8 @@ class _Valid:
         return link is None or (link.mtu or 1500) >= 1280
 
     def _takes_route(self, route: Route) -> bool:
+        if route.hops:
+            return all(self._takes_route(one) for one in _single(route))
         if route.kind == "unicast" and route.via is None and route.device is None:
             return False
         own = {fact.address.partition("/")[0] for fact in self._addresses(route.node)}
@@ -375,8 +393,8 @@ class _Valid:
         """Tell whether this route, or one before it, leads a gateway away: it is looked up like any address."""
         routes = [fact for fact in self.facts.values() if isinstance(fact, Route) and fact.node == route.node]
         routes.append(route)
-        away = [ip_network(one.to) for one in routes if one.table == MAIN_TABLE and (one.via or one.kind != "unicast")]
-        for one in routes:
+        away = [ip_network(one.to) for one in routes if one.table == MAIN_TABLE and not _is_on_link(one)]
+        for one in (single for each in routes for single in _single(each)):
             if one.via is not None and (one.version == 6 or not one.onlink):
                 close = max((length for length, _ in self._ways(one)), default=1)
                 gateway = ip_address(one.via)

@@ -114,8 +114,8 @@ def _node_states(reading: Reading, applied: Facts) -> tuple[NodeState, ...]:
     for fact in reading.facts.values():
         if isinstance(fact, Address):
             addresses.setdefault((fact.node, fact.device), []).append(fact.address)
-        elif isinstance(fact, Route) and fact.to in ("0.0.0.0/0", "::/0") and fact.via:
-            gateways.setdefault(fact.node, []).append(fact.via)
+        elif isinstance(fact, Route) and fact.to in ("0.0.0.0/0", "::/0"):
+            gateways.setdefault(fact.node, []).extend(fact.gateways)
         elif isinstance(fact, Program):
             programs.setdefault(fact.node, []).append(fact.command)
     for key, fact in applied.items():

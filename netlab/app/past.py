@@ -56,6 +56,8 @@ class Past:
         Devices without a mark may be those that another netlab makes just now: then none is ours.
         """
         scope = scope_of(self.found.lab, machine, want, *self.known)
+        if not self.certain:
+            scope = replace(scope, chains=None)
         if not machine:
             return scope
         left = traces_in(self.cut_short)

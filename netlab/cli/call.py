@@ -64,10 +64,11 @@ class Call:
         import json
 
         from netlab import app
+        from netlab.cli.json_text import indented
 
         kind = self.verb.kind if self.verb is not None else None
         found = app.document(kind or "netlab", self.lab, result, problems)
-        self.show(json.dumps(found, indent=None if line else 2, ensure_ascii=False))
+        self.show(json.dumps(found, ensure_ascii=False) if line else indented(found))
 
     def warn(self, problems: Sequence[Problem]) -> None:
         """Say warnings, where a document does not carry them."""

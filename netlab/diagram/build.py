@@ -232,6 +232,7 @@ def _route(fact: Route) -> str:
     words += ["via", fact.via] if fact.via else []
     # With a gateway the device goes without saying, unless the gateway is not on its subnet.
     words += ["dev", fact.device] if fact.device and (not fact.via or fact.onlink) else []
+    words += [f"via {via or device}" + (f" ×{weight}" if weight > 1 else "") for via, device, weight in fact.hops]
     words += ["src", fact.source] if fact.source else []
     words += ["table", str(fact.table)] if fact.table != MAIN_TABLE else []
     words += ["metric", str(fact.metric)] if fact.metric else []
@@ -239,6 +240,8 @@ def _route(fact: Route) -> str:
 
 
 def _expectation(check: Check) -> str:
+    if check.bounds is not None:
+        return f"{check.name} ({check.bounds})"
     return check.name if check.expect == _USUAL.get(check.kind) else f"{check.name} (expect {check.expect})"
 
 

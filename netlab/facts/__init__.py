@@ -114,7 +114,9 @@ def from_json(value: dict[str, Any]) -> Fact:
         return Veth(End(**rest["a"]), End(**rest["b"]))
     if cls is Chain:
         rest["rules"] = tuple(map(rule_from_json, rest["rules"]))
-    for pairs in ("values", "options"):
-        if pairs in rest:
-            rest[pairs] = tuple((name, value) for name, value in rest[pairs])
+    for rows in ("values", "options", "hops"):
+        if rows in rest:
+            rest[rows] = tuple(tuple(row) for row in rest[rows])
+    if "vlans" in rest:
+        rest["vlans"] = tuple(rest["vlans"])
     return cls(**rest)

@@ -29,6 +29,8 @@ LIVE_OPTIONS = frozenset(
 PASSTHRU = 8
 #: Kinds that take in the frames of the device below, as a bridge does those of its ports: a device has one taker.
 TAKERS = frozenset({"macvlan", "ipvlan"})
+#: IFF_TUN (include/uapi/linux/if_tun.h), the mode of a tap that carries packets, not frames: it has no MAC.
+TUN_OF_IP = 1
 #: Kinds that have members: devices that they speak for (a bond), or whose routes are apart (a VRF).
 MASTERS = frozenset({"bond", "vrf"})
 

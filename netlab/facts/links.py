@@ -96,6 +96,9 @@ PORT_SWITCHES: Mapping[str, bool] = MappingProxyType(
 )
 PORT_DEFAULTS: Mapping[str, bool | None] = MappingProxyType({**PORT_SWITCHES, "cost": None, "priority": None})
 
+#: The VLANs that a new port takes where its bridge keeps them apart (net/bridge/br_vlan.c, nbp_vlan_init).
+PORT_VLANS = ("1 pvid untagged",)
+
 #: What the kernel gives to a new bridge of which nothing else is said (net/bridge/br_device.c, br_dev_setup).
 BRIDGE_DEFAULTS: Mapping[str, int | bool] = MappingProxyType(
     {
@@ -189,12 +192,15 @@ class Stray(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Port(Fact):
-    """A device plugged into a bridge of its own namespace. `cost` and `priority` None: the kernel's own."""
+    """A device plugged into a bridge of its own namespace. `cost` and `priority` None: the kernel's own.
+
+    `vlans` are those that it takes, in the words of `bridge vlan`; None where the bridge does not keep VLANs apart.
+    """
 
     family: ClassVar[str] = "port"
     rank: ClassVar[int] = 4
     live: ClassVar[frozenset[str]] = frozenset(
-        {"bridge", "hairpin", "isolated", "learning", "flood", "cost", "priority"}
+        {"bridge", "hairpin", "isolated", "learning", "flood", "cost", "priority", "vlans"}
     )
 
     node: str
@@ -206,6 +212,7 @@ class Port(Fact):
     flood: bool = True
     cost: int | None = None
     priority: int | None = None
+    vlans: tuple[str, ...] | None = None
 
     @property
     def key(self) -> Key:

@@ -19,6 +19,10 @@ MAIN_TABLE = 254
 PROTOCOL = 110
 
 
+#: Ways of one route: gateway, device and weight of each.
+Hops = tuple[tuple[str | None, str, int], ...]
+
+
 @lru_cache(maxsize=65536)
 def network_of(address: str) -> str:
     """Give the network of an address with a prefix length.
@@ -70,12 +74,13 @@ class Address(Fact):
 class Route(Fact):
     """A route of a node. `kind` is unicast, blackhole, unreachable or prohibit.
 
-    `device` None: whichever device the gateway is on. `source` is the preferred source address.
+    `device` None: whichever device the gateway is on. `source` is the preferred source address. `hops`, where there are
+    several, stand for `via` and `device`: each a gateway or None, its device, and its weight; sorted.
     """
 
     family: ClassVar[str] = "route"
     rank: ClassVar[int] = 6
-    live: ClassVar[frozenset[str]] = frozenset({"via", "device", "kind", "source", "onlink", "mtu"})
+    live: ClassVar[frozenset[str]] = frozenset({"via", "device", "kind", "source", "onlink", "mtu", "hops"})
 
     node: str
     to: str
@@ -87,6 +92,17 @@ class Route(Fact):
     source: str | None = None
     onlink: bool = False
     mtu: int | None = None
+    hops: Hops = ()
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The devices that packets leave by, as far as they are said."""
+        return tuple(device for _, device, _ in self.hops) or (() if self.device is None else (self.device,))
+
+    @property
+    def gateways(self) -> tuple[str, ...]:
+        """The gateways that packets go to."""
+        return tuple(via for via, _, _ in self.hops if via) or (() if self.via is None else (self.via,))
 
     @property
     def key(self) -> Key:
@@ -98,10 +114,10 @@ class Route(Fact):
 
     def needs(self) -> tuple[Need, ...]:
         found: list[Need] = [("netns", self.node)]
-        if self.device is not None:
-            found.append(("device", self.node, self.device))
+        found += [("device", self.node, device) for device in self.devices]
         if self.via is not None and not self.onlink:
             found.append(OnLink(self.node, self.via, self.device))
+        found += [OnLink(self.node, via, device) for via, device, _ in self.hops if via is not None]
         if self.source is not None:
             found.append(("local", self.node, self.source))
         return tuple(found)
@@ -119,6 +135,7 @@ class Route(Fact):
         return (*compare("", self, have), *left)
 
     def label(self) -> str:
-        way = f" via {self.via}" if self.via else f" dev {self.device}" if self.device else f" {self.kind}"
+        one = f" via {self.via}" if self.via else f" dev {self.device}" if self.device else f" {self.kind}"
+        way = f" by {len(self.hops)} ways" if self.hops else one
         table = f" table {self.table}" if self.table != MAIN_TABLE else ""
         return f"route {self.to}{way}{table} in {self.node}"

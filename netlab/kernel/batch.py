@@ -65,13 +65,16 @@ class Batch:
         if queue.sent >= position:
             return False
         entry = queue.entries[position - 1]
-        assert isinstance(entry, tuple)
+        if not isinstance(entry, tuple):
+            return False
         queue.entries[position - 1] = (step, change(entry[1]))
         return True
 
-    def call(self, place: Place, step: Step, run: Callable[[], None]) -> None:
-        """Queue a call that must run between the messages around it."""
-        self._queue(place).entries.append(_Call(step, run))
+    def call(self, place: Place, step: Step, run: Callable[[], None]) -> int:
+        """Queue a call that must run between the messages around it; give how far the queue must come for it."""
+        entries = self._queue(place).entries
+        entries.append(_Call(step, run))
+        return len(entries)
 
     def after(self, place: Place, other: Place) -> None:
         """Have what is queued for `place` from now on wait until what is queued for `other` so far is done."""

@@ -51,9 +51,18 @@ def abilities() -> Abilities:
 @cache
 def has_kind(name: str) -> bool:
     """Tell whether this kernel has devices of a kind; tried once, in a namespace that is thrown away."""
+    if name == "tun":
+        return _tried(_makes_taps)
     message = new_device(Device("new", "d0", name), 0, None, False, None)
     # What stands on another device is refused for another reason than that there is no such kind (rtnl_newlink).
     return _tried(lambda socket: _refusal(socket, message) != errno.EOPNOTSUPP)
+
+
+def _makes_taps(_: RouteSocket) -> bool:
+    from netlab.kernel.taps import born_tap
+
+    with born_tap(Device("new", "d0", "tun", options=(("mode", 2),)), 0):
+        return True
 
 
 @cache

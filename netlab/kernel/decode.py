@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from struct import calcsize, unpack_from
 
@@ -61,6 +62,8 @@ from netlab.kernel.codec import (
     unpack_ip,
 )
 
+#: IFA_F_STABLE_PRIVACY (include/uapi/linux/if_addr.h).
+_STABLE_PRIVACY = 0x800
 #: IFLA_BOND_SLAVE_PERM_HWADDR (include/uapi/linux/if_link.h).
 _PERMANENT_MAC = 4
 _IMPAIRING = (b"netem\0", b"tbf\0")
@@ -219,6 +222,8 @@ def address(raw: bytes, start: int, end: int) -> tuple[int, str] | None:
 
 def _is_the_kernels(address: bytes, flags: int, origin: int) -> bool:
     """Tell whether the kernel made a link-local address: it says so from Linux 5.18 on; before, its form did."""
+    if flags & _STABLE_PRIVACY:
+        return True  # of a device without a MAC, or where the machine wants them so
     return origin == IFAPROT_KERNEL_LL or (address[11:13] == b"\xff\xfe" and not flags & IFA_F_NODAD)
 
 
@@ -236,10 +241,29 @@ class RouteRecord:
     onlink: bool
     mtu: int | None
     protocol: int
+    #: Of a route of several ways: gateway, device and weight of each.
+    hops: tuple[tuple[str | None, int, int], ...] = ()
 
-    def fact(self, node: str, device: str | None) -> Route:
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """The indices of the devices that packets leave by."""
+        return tuple(index for _, index, _ in self.hops) or (self.index,)
+
+    def fact(self, node: str, names: Mapping[int, str]) -> Route:
+        """Give the fact; `names` are those of the node's devices."""
+        hops = sorted(((via, names.get(index, ""), weight) for via, index, weight in self.hops), key=repr)
         return Route(
-            node, self.to, self.via, device, self.table, self.metric, self.kind, self.source, self.onlink, self.mtu
+            node,
+            self.to,
+            self.via,
+            names.get(self.index),
+            self.table,
+            self.metric,
+            self.kind,
+            self.source,
+            self.onlink,
+            self.mtu,
+            tuple(hops),
         )
 
 
@@ -268,8 +292,8 @@ def route(raw: bytes, start: int, end: int) -> RouteRecord | None:
             found.mtu = next(
                 (int.from_bytes(raw[x:y], "little") for n, x, y in attributes(raw, a, b) if n == RTAX_MTU), None
             )
-        elif number == RTA_MULTIPATH and found.via is None:
-            _first_hop(found, raw, a)
+        elif number == RTA_MULTIPATH:
+            found.hops = tuple(_hops(raw, a, b))
     found.to += f"/{length}"
     if family == 10:
         found.metric = 0 if found.metric == IPV6_METRIC else found.metric
@@ -278,12 +302,15 @@ def route(raw: bytes, start: int, end: int) -> RouteRecord | None:
     return found
 
 
-def _first_hop(found: RouteRecord, raw: bytes, start: int) -> None:
-    """Take the first next hop of a multipath route (struct rtnexthop: length, flags, hops, index)."""
-    size, _, _, found.index = unpack_from("=HBBi", raw, start)
-    for number, a, b in attributes(raw, start + 8, start + size):
-        if number == RTA_GATEWAY:
-            found.via = unpack_ip(raw[a:b])
+def _hops(raw: bytes, start: int, end: int) -> Iterator[tuple[str | None, int, int]]:
+    """Give the ways of a route (struct rtnexthop: length, flags, weight less 1, index)."""
+    while start + 8 <= end:
+        size, _, less, index = unpack_from("=HBBi", raw, start)
+        if size < 8:
+            return
+        found = {number: raw[a:b] for number, a, b in attributes(raw, start + 8, start + size)}
+        yield unpack_ip(found[RTA_GATEWAY]) if RTA_GATEWAY in found else None, index, less + 1
+        start += size + 3 & ~3
 
 
 def namespace_id(raw: bytes, start: int, end: int) -> int:

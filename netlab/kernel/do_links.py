@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from netlab.facts import Bridge, Device, Member, Namespace, Port, Stray, Veth
+from netlab.facts.links import PORT_VLANS
 from netlab.kernel import encode
 from netlab.kernel.capability import has_kind
 from netlab.kernel.others import STAND_INS, change_options, named_by, new_device
-from netlab.kernel.place import Place
+from netlab.kernel.place import Place, inside
+from netlab.kernel.port_vlans import change_vlans
+from netlab.kernel.socket import Failure
+from netlab.kernel.taps import born_tap
 from netlab.kernel.work import Work
 from netlab.names import HOST, mark
 from netlab.plan.steps import Action, Step
@@ -91,7 +95,9 @@ def do_device(work: Work, step: Step) -> None:
     fact = step.fact
     assert isinstance(fact, Device)
     place = work.places.get(fact.node)
-    if step.action is Action.CREATE:
+    if step.action is Action.CREATE and fact.kind == "tun":
+        _new_tap(work, step, fact, place)
+    elif step.action is Action.CREATE:
         over = None if fact.over is None else work.index(place, fact.over)
         stand_in = None if fact.kind not in STAND_INS or has_kind(fact.kind) else STAND_INS[fact.kind]
         named = {name: work.index(place, name) for name in named_by(fact)}
@@ -109,6 +115,23 @@ def do_device(work: Work, step: Step) -> None:
             work.batch.message(place, step, encode.change_link(fact.name, fact, changed))
     else:
         work.delete_link(place, step, fact.name)
+
+
+def _new_tap(work: Work, step: Step, fact: Device, place: Place) -> None:
+    """Make a tap, which is no message, between those around it."""
+    index, alias = place.new_index(fact.name), mark(work.places.lab, f"{place.node}/{fact.name}")
+    marked = work.places.marked(fact.node)
+
+    def make() -> None:
+        with inside(place.fd), born_tap(fact, index) as keep:
+            try:
+                place.socket.send([encode.finish_link(fact, alias if marked else None)])
+            except Failure as failure:
+                raise OSError(failure.number, failure.text) from failure
+            keep()
+
+    work.made[fact.node, fact.name] = work.batch.call(place, step, make)
+    work.own(place, fact.name)
 
 
 def do_stray(work: Work, step: Step) -> None:
@@ -130,6 +153,11 @@ def do_port(work: Work, step: Step) -> None:
     if changed is None or "bridge" in changed:
         _plug(work, place, step, fact)
         changed = None
+    if fact.vlans is not None and (changed is None or "vlans" in changed):
+        before = PORT_VLANS if changed is None else step.before.vlans if isinstance(step.before, Port) else None
+        if fact.vlans != before:
+            for message in change_vlans(work.index(place, fact.device), before, fact.vlans):
+                work.batch.message(place, step, message)
     for message in encode.port_options(fact, changed):
         work.batch.message(place, step, message)
 

@@ -69,8 +69,10 @@ def do_route(work: Work, step: Step) -> None:
         work.batch.message(place, step, encode.delete_route(fact, protocol))
         return
     index = None if fact.device is None else work.index(place, fact.device)
-    make = encode.new_route if step.action is Action.CREATE else encode.change_route
-    work.batch.message(place, step, make(fact, index))
+    hops = [work.index(place, device) for _, device, _ in fact.hops]
+    # A route of several ways may be there still, with some of them dead.
+    make = encode.new_route if step.action is Action.CREATE and not hops else encode.change_route
+    work.batch.message(place, step, make(fact, index, hops))
 
 
 def do_policy_rule(work: Work, step: Step) -> None:

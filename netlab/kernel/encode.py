@@ -6,9 +6,10 @@ Devices are addressed by name wherever the kernel allows it (it does for links),
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from ipaddress import ip_interface, ip_network
+from struct import Struct
 
 from netlab.facts import PROTOCOL, Address, Bridge, Device, End, Port, Route, Veth
 from netlab.facts.links import BRIDGE_DEFAULTS, PORT_DEFAULTS
@@ -50,6 +51,7 @@ from netlab.kernel.codec import (
     RTA_DST,
     RTA_GATEWAY,
     RTA_METRICS,
+    RTA_MULTIPATH,
     RTA_OIF,
     RTA_PREFSRC,
     RTA_PRIORITY,
@@ -80,6 +82,8 @@ _LARGEST_MTU = 65535
 
 _NEW = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL
 _CHANGE = NLM_F_REQUEST
+#: struct rtnexthop: length, flags, weight less 1, index.
+_NEXT_HOP = Struct("=HBBi")
 
 
 def link_attributes(name: str, mac: str | None, mtu: int | None, grouped: bool) -> bytes:
@@ -189,6 +193,12 @@ def set_loopback(up: bool, alias: str) -> Message:
     return RTM_NEWLINK, _CHANGE, link_body(1, up) + attribute(IFLA_IFALIAS, alias.encode())
 
 
+def finish_link(fact: Device, alias: str | None) -> Message:
+    """Give the message that gives a device that is there all that a new one is told; `alias` marks it, in the group."""
+    body = link_body(0, fact.up) + link_attributes(fact.name, fact.mac, fact.mtu, alias is not None)
+    return RTM_NEWLINK, _CHANGE, body + (b"" if alias is None else attribute(IFLA_IFALIAS, alias.encode()))
+
+
 def set_up(name: str, up: bool) -> Message:
     return RTM_NEWLINK, _CHANGE, link_body(0, up) + attribute_text(IFLA_IFNAME, name)
 
@@ -249,9 +259,10 @@ def delete_address(fact: Address, index: int) -> Message:
     return RTM_DELADDR, _CHANGE, body
 
 
-def _route_body(fact: Route, index: int | None) -> bytes:
+def _route_body(fact: Route, index: int | None, hops: Sequence[int] = ()) -> bytes:
     network = ip_network(fact.to)
-    scope = RT_SCOPE_LINK if fact.via is None and index is not None and fact.version == 4 else RT_SCOPE_UNIVERSE
+    direct = fact.via is None and index is not None and fact.version == 4
+    scope = RT_SCOPE_LINK if direct else RT_SCOPE_UNIVERSE
     family, raw = pack_ip(str(network.network_address))
     table = fact.table if fact.table < 256 else 0
     flags = RTNH_F_ONLINK if fact.onlink else 0
@@ -260,6 +271,9 @@ def _route_body(fact: Route, index: int | None) -> bytes:
         body += attribute(RTA_DST, raw)
     if index is not None:
         body += attribute_u32(RTA_OIF, index)
+    if fact.hops:
+        ways = zip(fact.hops, hops, strict=True)
+        body += attribute(RTA_MULTIPATH, b"".join(_hop(via, way, weight) for (via, _, weight), way in ways))
     if fact.via is not None:
         body += attribute(RTA_GATEWAY, pack_ip(fact.via)[1])
     if fact.source is not None:
@@ -271,12 +285,19 @@ def _route_body(fact: Route, index: int | None) -> bytes:
     return body + attribute_u32(RTA_TABLE, fact.table)
 
 
-def new_route(fact: Route, index: int | None) -> Message:
-    return RTM_NEWROUTE, _NEW, _route_body(fact, index)
+def _hop(via: str | None, index: int, weight: int) -> bytes:
+    """Give one way of several: struct rtnexthop, and the gateway."""
+    gateway = b"" if via is None else attribute(RTA_GATEWAY, pack_ip(via)[1])
+    return _NEXT_HOP.pack(8 + len(gateway), 0, weight - 1, index) + gateway
 
 
-def change_route(fact: Route, index: int | None) -> Message:
-    return RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE, _route_body(fact, index)
+def new_route(fact: Route, index: int | None, hops: Sequence[int] = ()) -> Message:
+    """Give the message that makes a route; `index` and `hops` are those of its devices."""
+    return RTM_NEWROUTE, _NEW, _route_body(fact, index, hops)
+
+
+def change_route(fact: Route, index: int | None, hops: Sequence[int] = ()) -> Message:
+    return RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE, _route_body(fact, index, hops)
 
 
 def delete_link_by_index(index: int) -> Message:

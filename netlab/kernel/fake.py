@@ -33,7 +33,7 @@ from netlab.facts import (
     facts_of,
 )
 from netlab.facts import Device as OtherDevice
-from netlab.facts.devices import TAKERS
+from netlab.facts.devices import TAKERS, TUN_OF_IP
 from netlab.kernel.fake_machine import MOST_PORTS, Device, Errno, Node
 from netlab.kernel.families import FAMILIES
 from netlab.names import HOST
@@ -251,6 +251,12 @@ class FakeKernel:
         if isinstance(device.link, Bridge):
             raise Errno(errno.ELOOP)
         if isinstance(device.link, OtherDevice) and device.link.kind in ("ipvlan", "vrf"):
+            raise Errno(errno.EINVAL)
+        if (
+            isinstance(device.link, OtherDevice)
+            and device.link.kind == "tun"
+            and ("mode", TUN_OF_IP) in device.link.options
+        ):
             raise Errno(errno.EINVAL)
         taken = any(link.kind in TAKERS for _, link in node.above(fact.device))
         if taken or node.is_above(fact.device, fact.bridge):

@@ -49,7 +49,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 from netlab.facts import MAIN_TABLE, Bridge, Chain, End, Impairment, Key, Member, PolicyRule, Port, Route, Stray
 from netlab.facts import Device as OtherDevice
-from netlab.facts.devices import PASSTHRU, TAKERS
+from netlab.facts.devices import PASSTHRU, TAKERS, TUN_OF_IP
 
 IPV6_MIN_MTU = 1280
 #: BR_MAX_PORTS less port 0 (net/bridge/br_private.h).
@@ -122,10 +122,16 @@ class Node:
     def holds(self, address: str) -> bool:
         return any(_bare(a) == address for device in self.devices.values() for a in device.held())
 
-    def drop_routes(self, device: str, version: int | None = None) -> None:
+    def drop_routes(self, device: str, version: int | None = None, gone: bool = False) -> None:
+        """Drop the routes by a device; of several ways all must have failed, or the device be gone for good."""
         for key, route in list(self.routes.items()):
-            if route.device == device and version in (None, route.version):
+            by_device = route.device == device or any(hop[1] == device for hop in route.hops)
+            left = not gone and any(self._works(route.version, hop[1]) for hop in route.hops)
+            if by_device and version in (None, route.version) and not left:
                 del self.routes[key]
+
+    def _works(self, version: int, device: str) -> bool:
+        return self.devices[device].up and (version == 6 or bool(self.devices[device].held(4)))
 
     def connected(self) -> Iterator[tuple[str, str]]:
         """Give (device, network) of every prefix that is on-link now: not on `lo`, behind which there is nobody."""
@@ -238,7 +244,7 @@ class Node:
         """Do what addrconf_ifdown does: addresses and routes go, routes elsewhere keep a source that is gone."""
         device = self.devices[name]
         device.addresses = [(a, secondary) for a, secondary in device.addresses if version_of(a) == 4]
-        self.drop_routes(name, 6)
+        self.drop_routes(name, 6, gone=device.up)
         device.neighbours = {address: mac for address, mac in device.neighbours.items() if version_of(address) == 4}
         if name == "lo":
             for key, route in list(self.routes.items()):
@@ -264,6 +270,9 @@ class Node:
         beside = [other for other in others if other.over == link.over]
         if isinstance(below.link, OtherDevice) and below.link.kind == "vrf" and link.kind != "vxlan":
             raise Errno(errno.EOPNOTSUPP if link.kind == "vlan" else errno.EINVAL)
+        frameless = isinstance(below.link, OtherDevice) and ("mode", TUN_OF_IP) in below.link.options
+        if frameless and isinstance(below.link, OtherDevice) and below.link.kind == "tun" and link.kind != "vxlan":
+            raise Errno(errno.EINVAL)
         if link.kind in TAKERS:
             self._check_takers(link, below, beside)
         if link.kind == "vlan" and any(dict(other.options) == own for other in beside):
@@ -326,7 +335,7 @@ class Node:
             if child in self.devices:
                 self.remove_device(child)
         device = self.devices[name]
-        self.drop_routes(name)
+        self.drop_routes(name, gone=True)
         self.drop_ipv6(name)
         while device.addresses:
             self.delete_address(name, device.addresses[-1][0])
@@ -435,6 +444,10 @@ class Node:
         if route.source is not None and not self.holds(route.source):
             raise Errno(errno.EINVAL)
         if route.kind != "unicast":
+            return route
+        for via, name, _ in route.hops:
+            self._resolve(replace(route, via=via, device=name, hops=(), source=None))
+        if route.hops:
             return route
         if route.device is not None:
             self._check_way_out(route, self.device(route.device))

@@ -45,6 +45,15 @@ def load_library() -> ctypes.CDLL:
     return library
 
 
+def has_library() -> bool:
+    """Tell whether the library is installed."""
+    try:
+        load_library()
+    except Unavailable:
+        return False
+    return True
+
+
 def _run(commands: Sequence[Json]) -> tuple[int, str, str]:
     """Run commands in the calling thread's namespace; give the code, the answer and what the library complains of."""
     library = load_library()

@@ -38,6 +38,7 @@ from netlab.kernel.others import device, forwarding, forwarding_dump, group_of, 
 from netlab.kernel.place import Place, born_setting, journey, read_settings, split_setting
 from netlab.kernel.places import Places
 from netlab.kernel.policy import neighbour, neighbour_dump, rule, rule_dump
+from netlab.kernel.port_vlans import port_vlans, vlan_dump
 from netlab.kernel.qdisc import impairment, qdisc_dump
 from netlab.kernel.strays import FALLBACK, strays
 from netlab.names import HOST, parse_mark, registered_name
@@ -184,7 +185,11 @@ class Reader:
         return [DeviceSettings(node.name, device, tuple(values.items())) for device, values in found.items()]
 
     def _chains(self) -> Iterator[Fact]:
-        nodes = [node for name, node in self._nodes.items() if name in self._scope.chains]
+        asked = self._scope.chains
+        if asked is None:
+            # The machine alone tells of no lab; nor was anything made without the library.
+            asked = frozenset(self._nodes) if len(self._nodes) > 1 and _has_library() else frozenset()
+        nodes = [node for name, node in self._nodes.items() if name in asked]
         if nodes:
             from netlab.kernel.nftables import read_chains
 
@@ -263,10 +268,13 @@ class Reader:
         return host if node.place.namespace_id(host.place.fd) == namespace_id else None
 
     def _ports(self, node: _Node) -> Iterator[Fact]:
+        filtering = {link.index for link in node.links if (link.bridge or {}).get("vlan_filtering")}
+        vlans = dict(node.place.socket.dump(vlan_dump(), port_vlans)) if filtering else {}
         for link in node.links:
             master = node.by_index.get(link.master)
             if link.index in node.ours and master is not None and master.kind == "bridge":
-                yield _port(node.name, link, master.name)
+                found = _port(node.name, link, master.name)
+                yield replace(found, vlans=vlans.get(link.index, ())) if master.index in filtering else found
             elif link.index in node.ours and master is not None and master.kind in MASTERS:
                 yield Member(node.name, link.name, master.name, master.kind)
 
@@ -278,11 +286,11 @@ class Reader:
                 self._foreign["address", text.partition("/")[0]] = f"on {node.by_index[index].name} of this machine"
 
     def _routes(self, node: _Node) -> Iterator[Fact]:
+        names = {index: link.name for index, link in node.by_index.items()}
         for route in node.routes:
-            device = node.by_index[route.index].name if route.index in node.by_index else None
-            if node.own or (route.protocol == PROTOCOL and route.index in node.ours):
-                yield route.fact(node.name, device)
-            elif self._scope.routes and (fact := route.fact(node.name, device)).key in self._scope.routes:
+            if node.own or (route.protocol == PROTOCOL and node.ours.issuperset(route.indices)):
+                yield route.fact(node.name, names)
+            elif self._scope.routes and (fact := route.fact(node.name, names)).key in self._scope.routes:
                 # What goes through no device of ours is told from another lab's only by its being wanted.
                 if route.protocol == PROTOCOL:
                     yield fact
@@ -355,6 +363,12 @@ def _port(node: str, link: LinkRecord, bridge: str) -> Port:
         own.get("cost"),
         own.get("priority"),
     )
+
+
+def _has_library() -> bool:
+    from netlab.kernel.nftables import has_library
+
+    return has_library()
 
 
 def _is_optional(name: str) -> bool:

@@ -93,7 +93,7 @@ def _delete_devices(host: Place, devices: Sequence[LinkRecord]) -> None:
 def _delete_routes(host: Place, keys: Collection[Key] | None) -> None:
     """Delete routes of the host that netlab made and that no device took with it."""
     found = [
-        record.fact(HOST, None)
+        record.fact(HOST, {})
         for family in (AF_INET, AF_INET6)
         for record in host.socket.dump(codec.route_dump(family), decode.route)
         if record.protocol == PROTOCOL

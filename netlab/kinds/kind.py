@@ -12,15 +12,16 @@ from typing import Any, Literal
 from pydantic import Field
 
 from netlab.facts.devices import Options
-from netlab.kinds.device import DEFAULT_MTU, DeviceSection
+from netlab.kinds.device import DEFAULT_MTU
 from netlab.kinds.fields import Text
+from netlab.kinds.port import PortSection
 
 #: What an option is to netlink: a number of so many bits (`be16`: in network order), an address, or a device's index.
 Code = Literal["u8", "u16", "u32", "be16", "address", "device"]
 Values = Mapping[str, int | str]
 
 
-class OtherSection(DeviceSection):
+class OtherSection(PortSection):
     """The keys of every device but a bridge and the ends of a cable."""
 
     bridge: Text | None = Field(None, description="The bridge of this node that the device is plugged into.")

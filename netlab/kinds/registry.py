@@ -9,8 +9,9 @@ from netlab.kinds.dummy import DUMMY
 from netlab.kinds.ipvlan import IPVLAN
 from netlab.kinds.kind import Kind
 from netlab.kinds.macvlan import MACVLAN
+from netlab.kinds.tap import TAP
 from netlab.kinds.vlan import VLAN
 from netlab.kinds.vrf import VRF
 from netlab.kinds.vxlan import VXLAN
 
-KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (DUMMY, VLAN, VXLAN, MACVLAN, IPVLAN, BOND, VRF)}
+KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (DUMMY, VLAN, VXLAN, MACVLAN, IPVLAN, BOND, VRF, TAP)}

@@ -10,9 +10,10 @@ from netlab import names
 from netlab.facts import End
 from netlab.kinds.device import DEFAULT_MTU, DeviceSection
 from netlab.kinds.fields import DeviceName, Short, Text
+from netlab.kinds.port import PortSection
 
 
-class EndSection(DeviceSection):
+class EndSection(PortSection):
     """One end of a veth pair: in a netns (default: the node that the section stands in), or plugged into a bridge."""
 
     name: DeviceName = Field(description="The name of the device, at most 15 bytes.")
@@ -20,7 +21,7 @@ class EndSection(DeviceSection):
     bridge: Text | None = Field(None, description="The bridge that this end is plugged into: br0, or node1:br0.")
 
 
-class InterfaceSection(DeviceSection):
+class InterfaceSection(PortSection):
     """A device of a node: one end of a veth pair whose other end is on a bridge or is another node's device."""
 
     bridge: Text | None = Field(None, description="The bridge that the interface is on: br0, or node1:br0.")

@@ -41,7 +41,7 @@ from netlab.facts import (
     Veth,
 )
 from netlab.facts.impairment import bits_of, burst_of
-from netlab.facts.links import PORT_DEFAULTS, PORT_SWITCHES
+from netlab.facts.links import PORT_DEFAULTS, PORT_SWITCHES, PORT_VLANS
 from netlab.facts.settings import OPTIONAL_PREFIXES
 from netlab.names import GROUP, HOST, mark, registered_name, table_name
 from netlab.plan.steps import Action, Step
@@ -224,6 +224,11 @@ class _Writer:
             if changed:
                 yield self._ip(fact.node, "link", "set", "dev", fact.name, "type", fact.kind, *kind.words(changed))
             yield from self._changed(fact, fields)
+        elif fact.kind == "tun":
+            yield self._ip(fact.node, "tuntap", "add", "dev", fact.name, *kind.words(options))
+            group = ["group", str(GROUP)] if self._is_machine(fact.node) else []
+            own = [*group, *(["address", fact.mac] if fact.mac else []), *_mtu(fact)]
+            yield from self._finished(fact, *own)
         else:
             below = [] if fact.over is None or kind.over_number else ["link", fact.over]
             beside = ["dev", fact.over] if fact.over is not None and kind.over_number else []
@@ -283,6 +288,19 @@ class _Writer:
         words += [word for name in ("cost", "priority") if name in fields for word in (name, str(getattr(fact, name)))]
         if words:
             yield self._tool("bridge", fact.node, "link", "set", "dev", fact.device, *words)
+        if fact.vlans is None or not (step.action is Action.CREATE or {"vlans", "bridge"} & _fields(step)):
+            return
+        same = isinstance(step.before, Port) and "bridge" not in _fields(step) and step.before.vlans is not None
+        born = step.before.vlans if same and isinstance(step.before, Port) else PORT_VLANS
+        kept = {text.partition(" ")[0] for text in fact.vlans}
+        for text in born or ():
+            if text.partition(" ")[0] not in kept:
+                yield self._tool(
+                    "bridge", fact.node, "vlan", "delete", "vid", text.partition(" ")[0], "dev", fact.device
+                )
+        for text in fact.vlans:
+            if text not in (born or ()):
+                yield self._tool("bridge", fact.node, "vlan", "add", "vid", *text.split(), "dev", fact.device)
 
     def _member(self, step: Step) -> Iterator[str]:
         fact = step.fact
@@ -324,7 +342,7 @@ class _Writer:
             metric = metric or _IPV6_METRIC
         if metric:
             words += ["metric", str(metric)]
-        yield self._ip(fact.node, *words, "proto", str(PROTOCOL))
+        yield self._ip(fact.node, *words, "proto", str(PROTOCOL), *([] if verb == "delete" else _ways(fact)))
 
     def _policy_rule(self, step: Step) -> Iterator[str]:
         fact = step.fact
@@ -409,7 +427,16 @@ def _way(route: Route) -> list[str]:
     words = [*(["via", route.via] if route.via else []), *(["dev", route.device] if route.device else [])]
     words += ["src", route.source] if route.source else []
     words += ["onlink"] if route.onlink else []
-    return words + (["mtu", str(route.mtu)] if route.mtu else [])
+    words += ["mtu", str(route.mtu)] if route.mtu else []
+    return words
+
+
+def _ways(route: Route) -> list[str]:
+    """Give the words for the ways of a route of several; they come last."""
+    found = []
+    for via, device, weight in route.hops:
+        found += ["nexthop", *(["via", via] if via else []), "dev", device, "weight", str(weight)]
+    return found
 
 
 def _sysctl(name: str, device: str | None) -> str:

@@ -84,8 +84,8 @@ class Scope:
     device_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Names of settings of devices that are no longer wanted: to be given where they are not the node's default.
     former_device_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    #: Nodes whose filters and translations are to be given.
-    chains: frozenset[str] = frozenset()
+    #: Nodes whose filters and translations are to be given; None: of all, once the lab has any.
+    chains: frozenset[str] | None = frozenset()
     #: Whether to give observations too.
     observe: bool = False
     #: On the real machine: keys of the lab's routes, which may go through no device of its own, and names of devices

@@ -23,6 +23,7 @@
     set a device down               routes through it, its IPv6 addresses, neighbours fib_frontend.c, addrconf_ifdown
     set a device's MAC              its neighbours                                    neighbour.c neigh_changeaddr
     set `lo` down                   IPv6 blackholes and the like too: they lie on it  ipv6/route.c fib6_ifdown
+    set a device of several down    nothing of a route that has other ways left       fib_sync_down_dev, fib6_ifdown
     set an MTU below 1280           all IPv6 of the device, its settings too          addrconf.c addrconf_notify
     change an MTU                   `mtu` of its IPv6 routes, if as large or the same ipv6/route.c rt6_mtu_change
     write disable_ipv6              all IPv6 of the node                              addrconf.c addrconf_disable_ipv6
@@ -39,8 +40,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache, partial
-from ipaddress import ip_address, ip_network
+from functools import partial
 from typing import Any
 
 from netlab.facts import (
@@ -70,6 +70,7 @@ from netlab.facts import (
     network_of,
     veth,
 )
+from netlab.plan.on_link import OnLinkIndex
 from netlab.plan.steps import Action, Step
 
 #: IPV6_MIN_MTU (include/uapi/linux/ipv6.h).
@@ -101,6 +102,11 @@ class Present:
         self._by_node: dict[str, dict[Key, None]] = defaultdict(dict)
         self._by_device: dict[tuple[str, str], dict[Key, None]] = defaultdict(dict)
         self._provided: Counter[Resource] = Counter()
+        #: The routes that prefer a source address, by node and address.
+        self._preferring: dict[tuple[str, str], dict[Key, None]] = defaultdict(dict)
+        #: What is on-link, of the nodes that were asked about.
+        self._on_link: OnLinkIndex[Key] = OnLinkIndex()
+        self._asked: set[str] = set()
         for fact in facts.values():
             self._add(fact)
 
@@ -112,22 +118,36 @@ class Present:
             self._by_node[node][key] = None
         for device in _devices(fact):
             self._by_device[device][key] = None
+        if isinstance(fact, Route) and fact.source is not None:
+            self._preferring[fact.node, fact.source][key] = None
+        for connection in self._connections(fact):
+            self._on_link.add(*connection, key)
 
     def _remove(self, key: Key) -> None:
-        fact = self.facts.pop(key)
-        self._provided.subtract(fact.provides())
+        fact = self.facts[key]
+        self._leave(fact)
+        del self.facts[key]
         for node in fact.nodes:
             self._by_node[node].pop(key, None)
-        for device in _devices(fact):
-            self._by_device[device].pop(key, None)
 
     def _change(self, fact: Fact) -> None:
         """Put a fact in the place of the one with its key."""
-        before = self.facts[fact.key]
-        self._provided.subtract(before.provides())
-        for device in _devices(before):
-            self._by_device[device].pop(fact.key, None)
+        self._leave(self.facts[fact.key])
         self._add(fact)
+
+    def _leave(self, fact: Fact) -> None:
+        """Take a fact out of what its fields decide; its key tells the nodes."""
+        self._provided.subtract(fact.provides())
+        for device in _devices(fact):
+            self._by_device[device].pop(fact.key, None)
+        if isinstance(fact, Route) and fact.source is not None:
+            self._preferring[fact.node, fact.source].pop(fact.key, None)
+        for connection in self._connections(fact):
+            self._on_link.remove(*connection, fact.key)
+
+    def _connections(self, fact: Fact) -> list[tuple[str, str, str]]:
+        """Give what a fact makes on-link in the nodes that were asked about."""
+        return [one for one in fact.connects() if one[0] in self._asked] if self._asked else []
 
     def meets(self, need: Need) -> bool:
         """Tell whether a need is met now."""
@@ -137,11 +157,14 @@ class Present:
 
     def _ways(self, need: OnLink) -> Iterator[tuple[int, str]]:
         """Give (prefix length, device) of each connected prefix that holds the address."""
-        for key in self._by_node[need.node]:
-            for node, device, network in self.facts[key].connects():
-                found = node == need.node and need.device in (None, device) and _is_in(need.address, network)
-                if found and self._is_up(node, device):
-                    yield int(network.rpartition("/")[2]), device
+        if need.node not in self._asked:
+            self._asked.add(need.node)
+            for key in self._by_node[need.node]:
+                for connection in self._connections(self.facts[key]):
+                    self._on_link.add(*connection, key)
+        for length, device, _ in self._on_link.find(need):
+            if self._is_up(need.node, device):
+                yield length, device
 
     def _is_up(self, node: str, device: str) -> bool:
         if device == "lo":
@@ -214,7 +237,8 @@ class Present:
             held = [self.facts[key] for key in self._by_device[fact.node, fact.device]]
             # `lo` has 127.0.0.1 besides, which is no fact.
             if fact.device != "lo" and not any(isinstance(a, Address) and a.version == 4 for a in held):
-                yield from (r.key for r in held if isinstance(r, (Route, Neighbour)) and r.version == 4)
+                of_ipv4 = (r for r in held if isinstance(r, (Route, Neighbour)) and r.version == 4)
+                yield from (r.key for r in of_ipv4 if isinstance(r, Neighbour) or self._is_lost(r))
 
     def _table_of(self, node: str, device: str) -> int:
         """Give the table that a device's connected routes are in: its VRF's, or the main one."""
@@ -270,8 +294,8 @@ class Present:
                 yield from self._with_update(before, found)
 
     def _that_prefer(self, address: Address) -> list[Route]:
-        facts = (self.facts[key] for key in self._by_node[address.node])
-        return [route for route in facts if isinstance(route, Route) and route.source == _bare(address)]
+        facts = [self.facts[key] for key in self._preferring[address.node, _bare(address)]]
+        return [route for route in facts if isinstance(route, Route)]
 
     def _forget_source(self, address: Address) -> None:
         if not self._provided["local", address.node, _bare(address)]:
@@ -385,8 +409,17 @@ class Present:
 
     def _down(self, node: str, device: str) -> Iterator[Key]:
         held = self._by_device[node, device]
-        yield from self._ipv6(held)
-        yield from (key for key in held if isinstance(self.facts[key], (Route, Neighbour)))
+        yield from (key for key in self._ipv6(held) if isinstance(self.facts[key], Address))
+        yield from (key for key in held if isinstance(self.facts[key], Neighbour) or self._is_lost(self.facts[key]))
+
+    def _is_lost(self, route: Fact) -> bool:
+        """Tell whether a route, a device of which has failed it, is gone: of several ways all must have failed."""
+        return isinstance(route, Route) and not any(self._is_way(route, device) for _, device, _ in route.hops)
+
+    def _is_way(self, route: Route, device: str) -> bool:
+        held = (self.facts[key] for key in self._by_device[route.node, device])
+        has_address = route.version == 6 or any(isinstance(a, Address) and a.version == 4 for a in held)
+        return has_address and self._is_up(route.node, device)
 
     def _ipv6(self, keys: Iterable[Key]) -> Iterator[Key]:
         for key in keys:
@@ -397,11 +430,6 @@ class Present:
 
 def _bare(address: Address) -> str:
     return address.address.partition("/")[0]
-
-
-@lru_cache(maxsize=65536)
-def _is_in(address: str, network: str) -> bool:
-    return ip_address(address) in ip_network(network)
 
 
 def _is_forwarding(family: str, name: str) -> bool:
@@ -430,8 +458,8 @@ def _devices(fact: Fact) -> tuple[tuple[str, str], ...]:
         return ((fact.node, fact.device), (fact.node, fact.master))
     if isinstance(fact, (Address, DeviceSettings, Forwarding, Impairment, Neighbour)):
         return ((fact.node, fact.device),)
-    if isinstance(fact, Route) and fact.device is not None:
-        return ((fact.node, fact.device),)
+    if isinstance(fact, Route):
+        return tuple((fact.node, device) for device in fact.devices)
     return ()
 
 

@@ -12,6 +12,7 @@ from netlab.kinds.registry import KINDS
 from netlab.kinds.veth import end
 from netlab.source import Path
 from netlab.topology.draft import Device, Draft, NodeDraft
+from netlab.topology.filtering import vlans_of
 from netlab.topology.mtus import Mtus
 from netlab.topology.others import member_facts, other_facts
 
@@ -53,7 +54,8 @@ def _all(draft: Draft, settings: dict[str, NodeSettings]) -> Iterator[Placed]:
     for node in nodes:
         for device in node.devices.values():
             if device.bridge is not None:
-                port = Port(device.node, device.name, device.bridge.name, hairpin=device.hairpin)
+                vlans = vlans_of(device)
+                port = Port(device.node, device.name, device.bridge.name, hairpin=device.hairpin, vlans=vlans)
                 yield port, draft.span(device.path, device.keyed)
             yield from member_facts(draft, device)
     for node in nodes:

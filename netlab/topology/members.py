@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netlab.kinds.bond import BondSection
+from netlab.kinds.tap import TapSection
 from netlab.kinds.vrf import VrfSection
 from netlab.names import HOST
 from netlab.source import Path, quote
@@ -56,12 +57,16 @@ def _fault(master: Device, device: Device) -> str | None:
     if device.master is not None:
         what = "already" if device.master is master else f"of {device.master.name} already"
         return f"{device.name} is a member {what}"
-    if device.kind in _UNFIT[master.kind]:
+    if device.kind in _UNFIT[master.kind] or (master.kind == "bond" and _is_of_ip(device)):
         named = device.name if device.kind == "lo" else f"the {device.kind} {device.name}"
         return f"{named} cannot be a member of a {master.kind}"
     if device.bridge is not None:
         return f"{device.name} is plugged into {device.bridge.name}: it cannot be a member of {master.name} as well"
     return None
+
+
+def _is_of_ip(device: Device) -> bool:
+    return isinstance(device.section, TapSection) and device.section.mode == "tun"
 
 
 def _check_own(draft: Draft, device: Device) -> None:

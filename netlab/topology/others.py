@@ -13,6 +13,7 @@ from netlab.kinds.device import DeviceSection
 from netlab.kinds.kind import OtherSection
 from netlab.kinds.macvlan import MacvlanSection
 from netlab.kinds.registry import KINDS
+from netlab.kinds.tap import TapSection
 from netlab.kinds.vxlan import VxlanSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Device, Draft, NodeDraft, nearest
@@ -49,9 +50,9 @@ def _stand(draft: Draft, node: NodeDraft, device: Device, section: OtherSection)
         return
     path = (*device.path, "dev")
     below = node.devices.get(text)
-    unfit = ("lo",) if device.kind == "vxlan" else ("lo", "vrf")
-    if below is None or below is device or below.kind in unfit:
-        known = [one.name for one in node.devices.values() if one.kind not in unfit and one is not device]
+    if below is None or below is device or not _can_carry(below, device):
+        fit = [one for one in node.devices.values() if one is not device and _can_carry(one, device)]
+        known = [one.name for one in fit]
         near = nearest(text, known)
         fix = f"write {near}" if near else f"devices of {node.name}: {', '.join(known[:8]) or 'none'}"
         owner, _, name = text.partition(":")
@@ -64,6 +65,11 @@ def _stand(draft: Draft, node: NodeDraft, device: Device, section: OtherSection)
             draft.tell("unknown-device", f"{node.name} has no device {quote(text)}", path, fix)
         return
     device.over = below
+
+
+def _can_carry(below: Device, device: Device) -> bool:
+    """Tell whether one device can stand on another: only a VXLAN's packets leave by what has no frames of its own."""
+    return below.kind != "lo" and (device.kind == "vxlan" or not (below.kind == "vrf" or has_no_frames(below)))
 
 
 def _plug(draft: Draft, node: NodeDraft, device: Device, section: OtherSection) -> None:
@@ -105,7 +111,12 @@ def _check_mac(draft: Draft, device: Device, section: OtherSection) -> None:
 def _has_mac(device: Device) -> bool:
     """Tell whether a device has a MAC of its own."""
     passes = isinstance(device.section, MacvlanSection) and device.section.mode == "passthru"
-    return KINDS[device.kind].has_mac and not passes
+    return KINDS[device.kind].has_mac and not passes and not has_no_frames(device)
+
+
+def has_no_frames(device: Device) -> bool:
+    """Tell whether a device carries packets, not frames, so that nothing of Ethernet can stand on it."""
+    return isinstance(device.section, TapSection) and device.section.mode == "tun"
 
 
 def other_facts(draft: Draft, device: Device, mtus: Mtus) -> Iterator[tuple[Fact, Span]]:

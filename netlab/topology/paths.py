@@ -46,8 +46,10 @@ def next_hop(node: NodeDraft, to: Number) -> Hop | None:
         network = _network(route.to)
         rank = (network.prefix, -route.metric)
         if network.holds(*to) and (best is None or rank > best[0]):
-            via = literal(route.via) if route.via is not None else to
-            best = rank, Hop(route.device, via if route.kind == "unicast" else None)
+            # Of several ways the first stands for all.
+            gateway = next(iter(route.gateways), None)
+            via = literal(gateway) if gateway is not None else to
+            best = rank, Hop(next(iter(route.devices), None), via if route.kind == "unicast" else None)
     return best[1] if best else None
 
 

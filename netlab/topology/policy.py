@@ -7,6 +7,7 @@ from netlab.kinds.policy import NeighbourSection, PolicySection
 from netlab.names import HOST
 from netlab.source import Path, quote
 from netlab.topology.draft import Draft, NodeDraft, nearest
+from netlab.topology.others import has_no_frames
 from netlab.topology.routing import on_link
 
 #: The priority of the first rule that names none.
@@ -69,6 +70,9 @@ def _neighbour(draft: Draft, node: NodeDraft, section: NeighbourSection, path: P
     if device.kind == "lo" or not device.up:
         what = f"{device} is down: it has no neighbours" if device.kind != "lo" else "lo has no neighbours"
         draft.tell("neighbour", what, path, "name another device")
+        return
+    if has_no_frames(device):
+        draft.tell("neighbour", f"{device} carries no frames: its neighbours have no MACs", path, "remove it")
         return
     if (address.version, int(address)) in node.own:
         what = f"{address} is {node.name}'s own address"

@@ -13,6 +13,7 @@ from netlab.topology.addressing import address
 from netlab.topology.checks import resolve_checks
 from netlab.topology.draft import Draft
 from netlab.topology.emit import NodeSettings, emit
+from netlab.topology.filtering import find_vlan_faults
 from netlab.topology.firewall import filter_and_translate
 from netlab.topology.lab import Check, Lab
 from netlab.topology.nodes import make_nodes
@@ -41,6 +42,7 @@ def resolve(topology: Topology, *, sandboxed: bool, held: Mapping[tuple[str, str
         address(draft, links, held or {})
         find_address_faults(draft, links)
         find_stacking_faults(draft)
+        find_vlan_faults(draft)
         route(draft)
         paths = Paths(draft, links)
         filter_and_translate(draft, paths)

@@ -7,11 +7,12 @@ without a gateway (`to: A/n, dev: eth0`). The kernel refuses anything else with 
 from __future__ import annotations
 
 from netlab.facts import MAIN_TABLE, Route
+from netlab.facts.routing import Hops
 from netlab.kinds.vrf import VrfSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Device, Draft, NodeDraft, nearest
 from netlab.topology.ip import literal, of_network, text_of
-from netlab.topology.spec import RouteSection
+from netlab.topology.spec import HopSection, RouteSection
 
 DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
 #: The metric that the kernel gives to IPv6 routes that name none (IP6_RT_PRIO_USER).
@@ -188,19 +189,13 @@ class _Router:
         return None
 
     def _route(self, one: RouteSection, path: Path) -> None:
-        node = self.node
-        device = node.devices.get(one.dev) if one.dev is not None else None
-        if one.dev is not None and device is None:
-            near = nearest(one.dev, list(node.devices))
-            fix = f"write {near}" if near else f"devices of {node.name}: {', '.join(list(node.devices)[:8])}"
-            self.draft.tell("unknown-device", f"{node.name} has no device {quote(one.dev)}", (*path, "dev"), fix)
+        if one.hops:
+            self._several(one, path)
             return
-        if device is not None and not device.up:
-            self.draft.tell("device-down", f"the route leaves by {device}, which is down", (*path, "dev"))
+        way = self._way(one, path)
+        if way is None:
             return
-        via = self._address_of(one.via, (*path, "via")) if one.via is not None else None
-        if one.via is not None and via is None:
-            return
+        via, device = way
         version = self._version(one, via, path)
         if version is None:
             return
@@ -210,8 +205,56 @@ class _Router:
                 return
         self._finish(one, version, via, device, path)
 
+    def _way(self, one: RouteSection | HopSection, path: Path) -> tuple[tuple[int, int] | None, Device | None] | None:
+        """Give the gateway and the device that are named, perhaps neither; None where one is not there."""
+        node = self.node
+        device = node.devices.get(one.dev) if one.dev is not None else None
+        if one.dev is not None and device is None:
+            near = nearest(one.dev, list(node.devices))
+            fix = f"write {near}" if near else f"devices of {node.name}: {', '.join(list(node.devices)[:8])}"
+            self.draft.tell("unknown-device", f"{node.name} has no device {quote(one.dev)}", (*path, "dev"), fix)
+            return None
+        if device is not None and not device.up:
+            self.draft.tell("device-down", f"the route leaves by {device}, which is down", (*path, "dev"))
+            return None
+        via = self._address_of(one.via, (*path, "via")) if one.via is not None else None
+        return None if one.via is not None and via is None else (via, device)
+
+    def _several(self, one: RouteSection, path: Path) -> None:
+        """Give a route of several ways, each with its device."""
+        found: list[tuple[str | None, str, int]] = []
+        version: int | None = None
+        for number, hop in enumerate(one.hops):
+            at = (*path, "hops", number)
+            way = self._way(hop, at)
+            if way is None:
+                return
+            via, device = way
+            one_version = self._version(one, via, path)
+            if one_version is None:
+                return
+            if version is not None and via is not None and version != one_version:
+                self.draft.tell("route", "the ways of a route are of one IP version", at, "make it two routes")
+                return
+            version = one_version
+            device = self._hop(via, device, (*at, "via"), one.table) if via is not None else device
+            if device is None:
+                return
+            found.append((text_of(*via) if via is not None else None, device.name, hop.weight))
+        if len({hop[:2] for hop in found}) < len(found):
+            what = "two ways of the route are the same"
+            self.draft.tell("route", what, (*path, "hops"), "give one of them a larger weight", key=True)
+            return
+        self._finish(one, version or 4, None, None, path, tuple(sorted(found, key=repr)))
+
     def _finish(
-        self, one: RouteSection, version: int, via: tuple[int, int] | None, device: Device | None, path: Path
+        self,
+        one: RouteSection,
+        version: int,
+        via: tuple[int, int] | None,
+        device: Device | None,
+        path: Path,
+        hops: Hops = (),
     ) -> None:
         to = DEFAULTS[version] if one.to == "default" else str(of_network(one.to))
         metric = 0 if version == 6 and one.metric == _IPV6_METRIC else one.metric
@@ -219,8 +262,8 @@ class _Router:
         source = str(one.source) if one.source is not None else None
         # Of VRFs, IPv4 takes addresses for the VRF's own routes only (net/ipv4/fib_semantics.c, fib_valid_prefsrc).
         devices = self.node.devices.values()
-        fit = [one_ for one_ in devices if version == 6 or table_of(one_) in (MAIN_TABLE, one.table)]
-        own = [ip for device_ in fit for ip, _ in device_.addresses if ip.version == version]
+        fit = [holder for holder in devices if version == 6 or table_of(holder) in (MAIN_TABLE, one.table)]
+        own = [ip for holder in fit for ip, _ in holder.addresses if ip.version == version]
         if one.source is not None and int(one.source) not in [ip.value for ip in own]:
             what = f"{source} is no address of {self.node.name}, and cannot be the source of its packets"
             known = [ip.host for ip in own]
@@ -229,7 +272,8 @@ class _Router:
         leaves = device.name if device is not None else None
         if device is not None:
             self._warn_of_vrf(device, one.table, path)
-        found = Route(self.node.name, to, gateway, leaves, one.table, metric, one.kind, source, one.onlink, one.mtu)
+        node = self.node.name
+        found = Route(node, to, gateway, leaves, one.table, metric, one.kind, source, one.onlink, one.mtu, hops)
         self._add(found, path, "route")
 
     def _version(self, one: RouteSection, via: tuple[int, int] | None, path: Path) -> int | None:
@@ -266,7 +310,7 @@ class _Router:
 
     def _is_connected(self, found: Route) -> bool:
         """Whether the kernel makes this very route by itself, for an IPv4 address of the node."""
-        if found.version != 4 or found.via is not None or found.metric != 0:
+        if found.version != 4 or found.gateways or found.hops or found.metric != 0:
             return False
         devices = (device for device in self.node.devices.values() if table_of(device) == found.table)
         addresses = (ip for device in devices for ip, _ in device.addresses if ip.version == 4 and not ip.is_single)

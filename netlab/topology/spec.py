@@ -36,6 +36,7 @@ from netlab.kinds.ipvlan import IpvlanSection
 from netlab.kinds.macvlan import MacvlanSection
 from netlab.kinds.nat import FirewallSection, NatSection
 from netlab.kinds.policy import DEAD_ENDS, TABLES, NeighbourSection, PolicySection, Table
+from netlab.kinds.tap import TapSection
 from netlab.kinds.veth import AnyInterfaceSection, Pair
 from netlab.kinds.vlan import VlanSection
 from netlab.kinds.vrf import VrfSection
@@ -49,6 +50,20 @@ def _read_destination(value: Any) -> AnyNetwork | Literal["default"]:
     return "default" if value == "default" else read_network(value)
 
 
+class HopSection(Section):
+    """One of several ways of a route: {via: 10.1.0.2, weight: 3}."""
+
+    via: Text | None = Field(None, description="The gateway: an address, or a node on the same subnet.")
+    dev: Text | None = Field(None, description="The device that packets leave by.")
+    weight: Annotated[Whole, Field(ge=1, le=256)] = Field(1, description="How many flows it gets, beside the others.")
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> HopSection:
+        if self.via is None and self.dev is None:
+            raise fault("route", "this way leads nowhere", "add via: ADDRESS, or dev: DEVICE")
+        return self
+
+
 class RouteSection(Section):
     """A route: {to: 10.0.0.0/24, via: 192.168.0.8}."""
 
@@ -57,6 +72,9 @@ class RouteSection(Section):
     )
     via: Text | None = Field(None, description="The gateway: an address, or a node on the same subnet.")
     dev: Text | None = Field(None, description="The device that packets leave by.")
+    hops: Annotated[tuple[HopSection, ...], MayBeNone] = Field(
+        (), description="Several ways at once, in place of via and dev: flows are shared out by weight."
+    )
     metric: Annotated[Whole, Field(ge=0, lt=1 << 32)] = Field(0, description="Of two routes the lower metric wins.")
     table: Table = Field(TABLES["main"], description="The routing table, by number, or `main`.")
     source: Address | None = Field(None, description="The address that packets of this node's own leave with.")
@@ -73,7 +91,13 @@ class RouteSection(Section):
         ways = dead + [key for key in ("via", "dev") if getattr(self, key) is not None and dead]
         if len(ways) > 1:
             raise fault("route", f"a route is either {ways[0]} or {ways[1]}, not both", f"remove {ways[1]}")
-        if not dead and self.via is None and self.dev is None:
+        if self.hops:
+            other = next((key for key in (*dead, "via", "dev", "onlink") if getattr(self, key)), None)
+            if other is not None:
+                raise fault("route", f"a route has hops or {other}, not both", f"remove {other}")
+            if len(self.hops) == 1:
+                raise fault("route", "hops are two or more ways", "write the only one as via and dev")
+        elif not dead and self.via is None and self.dev is None:
             raise fault(
                 "route", f"the route to {self.to} leads nowhere", "add via: ADDRESS, dev: DEVICE or blackhole: true"
             )
@@ -115,6 +139,9 @@ Sysctls = Annotated[
 ]
 
 
+AnyTap = Annotated[TapSection, Short(lambda value: {} if value is None else value, (NULL,))]
+
+
 class NodeSection(Section):
     """A node: a network namespace with what is in it. `br0` for short: one interface on that bridge."""
 
@@ -144,6 +171,9 @@ class NodeSection(Section):
     )
     vrfs: Annotated[dict[DeviceName, VrfSection], MayBeEmpty] = Field(
         default_factory=dict, description="VRFs, by name: devices of this node with a routing table of their own."
+    )
+    taps: Annotated[dict[DeviceName, AnyTap], MayBeEmpty] = Field(
+        default_factory=dict, description="Taps, by name: devices whose other end is a program."
     )
     veths: Annotated[tuple[Pair, ...], MayBeNone] = Field(
         (), description="Veth pairs: two ends, each in a netns (default: this node), or plugged into a bridge."

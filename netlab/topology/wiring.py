@@ -196,6 +196,7 @@ class _Cables:
         """Add the addresses of an entry of `interfaces` to a device that is made elsewhere."""
         known.sources.append((section, path))
         keys: list[tuple[str, Any]] = [("bridge", None), ("peer", None), ("mac", None), ("mtu", None)]
+        keys += [("vlan", None), ("trunk", ()), ("native", None)]
         if known.kind == "lo":
             known.section = section
         else:

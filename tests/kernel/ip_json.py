@@ -64,10 +64,12 @@ def _facts(lab: str, nodes: list[str], answers: list[Any]) -> Iterator[Fact]:
             elif kind == "veth":
                 far = others[link["link_netnsid"]] if "link_netnsid" in link else node
                 peers[node, index] = far, link.get("link_index") or indices[link["link"]]
-                ends[node, index] = End(node, name, link["address"], link["mtu"], "UP" in link["flags"])
+                ends[node, index] = End(node, name, ip_devices.own_mac(link), link["mtu"], "UP" in link["flags"])
             else:
                 yield ip_devices.device(node, link)
-            if "master" in link:
+            if (member := ip_devices.member(node, link)) is not None:
+                yield member
+            elif "master" in link:
                 yield _port(node, link)
         yield from ip_devices.forwarding(node, entries)
         for device in addresses:

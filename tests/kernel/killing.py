@@ -152,9 +152,12 @@ def _routes() -> list[dict[str, Any]]:
     return [route for family in ("-4", "-6") for route in ip(family, "route", "show", "table", "all")]
 
 
-def machine() -> dict[str, Any]:
-    """Give everything that a lab may leave on the present machine: all of it, once what is ending has ended."""
-    deadline = time.monotonic() + 10.0
+def machine(patience: float = 10.0) -> dict[str, Any]:
+    """Give everything that a lab may leave on the present machine: all of it, once what is ending has ended.
+
+    Whatever lives on is waited for as long as `patience`, in seconds.
+    """
+    deadline = time.monotonic() + patience
     known = {1, os.getpid()}
     # One that ends may have forked another, which ends by it, after we looked.
     while new := [one for one in map(process_of, pids()) if one is not None and one.alive and one.pid not in known]:

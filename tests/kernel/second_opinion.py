@@ -18,6 +18,7 @@ from netlab.facts import (
     End,
     Facts,
     Forwarding,
+    Member,
     Namespace,
     Port,
     Route,
@@ -75,7 +76,7 @@ def _devices(links: list[dict[str, Any]]) -> set[Row]:
             if kind in ("bridge", "veth"):
                 options = info["info_data"] if kind == "bridge" else {}
                 own: Row = tuple(int(options[word]) for word in _BRIDGE_WORDS.values()) if options else ()
-                found.add((link["ifname"], kind, link["address"], link["mtu"], up, own))
+                found.add((link["ifname"], kind, ip_devices.own_mac(link), link["mtu"], up, own))
             else:
                 found.add(_row(ip_devices.device("", link)))
     return found
@@ -133,7 +134,9 @@ def _wanted_chains(node: str, facts: Facts) -> set[Row]:
 def _ports(links: list[dict[str, Any]]) -> set[Row]:
     found: set[Row] = set()
     for link in links:
-        if "master" in link:
+        if ip_devices.member("", link) is not None:
+            found.add((link["ifname"], link["master"], ()))
+        elif "master" in link:
             own = link["linkinfo"]["info_slave_data"]
             switches = tuple(own[name] for name in ("hairpin", "isolated", "learning", "flood"))
             found.add((link["ifname"], link["master"], switches))
@@ -142,7 +145,9 @@ def _ports(links: list[dict[str, Any]]) -> set[Row]:
 
 def _wanted_ports(node: str, facts: Facts) -> set[Row]:
     ports = [fact for fact in facts.values() if isinstance(fact, Port) and fact.node == node]
-    return {(p.device, p.bridge, (p.hairpin, p.isolated, p.learning, p.flood)) for p in ports}
+    members = [fact for fact in facts.values() if isinstance(fact, Member) and fact.node == node]
+    found: set[Row] = {(one.device, one.master, ()) for one in members}
+    return found | {(p.device, p.bridge, (p.hairpin, p.isolated, p.learning, p.flood)) for p in ports}
 
 
 def _check_cables(links: dict[str, list[dict[str, Any]]], facts: Facts) -> None:
@@ -165,7 +170,8 @@ def _addresses(stage: Stage, node: str, own: bool) -> set[Row]:
     found: set[Row] = set()
     for device in stage.ip(node, "address"):
         for one in device.get("addr_info", ()):
-            of_kernel = one["scope"] == "link" and "ff:fe" in one["local"]  # made from the MAC (EUI-64)
+            # Made from the MAC (EUI-64), or, of what has none, by chance.
+            of_kernel = one["scope"] == "link" and ("ff:fe" in one["local"] or one.get("stable-privacy"))
             if of_kernel or one["local"] in ("127.0.0.1", "::1"):
                 continue
             if one["family"] == "inet6" and own:

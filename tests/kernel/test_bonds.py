@@ -43,6 +43,12 @@ def _bond(stage: Stage, node: str) -> dict[str, Any]:
     return dict(_link(stage, node, "bond0")["linkinfo"]["info_data"])
 
 
+def _distributes(stage: Stage, node: str, name: str) -> bool:
+    """Tell whether both ends of a cable send by it (bit 5 of a port's state in IEEE 802.1AX)."""
+    found = _link(stage, node, name)["linkinfo"]["info_slave_data"]
+    return bool(found["ad_actor_oper_port_state"] & found["ad_partner_oper_port_state"] & 0x20)
+
+
 @made_up
 def test_traffic_goes_on_when_a_cable_fails(stage: Stage) -> None:
     stage.apply(BOND)
@@ -118,7 +124,8 @@ def test_members_come_and_go_and_get_their_own_back(stage: Stage) -> None:
 def test_lacp_and_a_bond_in_a_bridge(stage: Stage) -> None:
     stage.apply(LACP)
     assert _bond(stage, "a")["ad_lacp_rate"] == "fast"
-    until(lambda: _bond(stage, "b").get("ad_info", {}).get("num_ports") == 2)
+    until(lambda: all(_distributes(stage, node, name) for node in ("a", "b") for name in ("eth0", "eth1")))
+    assert _bond(stage, "b")["ad_info"]["num_ports"] == 2
     with connection(stage, "a", "b", "10.0.0.2"):
         pass
     stage.destroy()

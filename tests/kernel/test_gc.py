@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import signal
@@ -17,10 +18,14 @@ from netlab.app.collecting import Collected
 from netlab.names import GROUP, mark
 from netlab.namespaces.processes import await_ends
 from netlab.store import Store
-from tests.kernel.killing import PATIENCE, ip, kill_points, killed_at, machine, trees, write
+from tests.kernel.killing import PATIENCE, ip, kill_points, killed_at, trees, write
+from tests.kernel.killing import machine as machine_now
 from tests.kernel.made_up_machine import User, on_made_up_machine
 
-pytestmark = [pytest.mark.kernel, pytest.mark.slow]  # what lives on is waited for at each look at the machine
+pytestmark = pytest.mark.kernel
+
+#: Labs live on in all of these tests: what ends beside them has this many seconds.
+machine = functools.partial(machine_now, patience=1.0)
 
 LAB = """
 name: dead

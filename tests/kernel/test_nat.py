@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from netlab import app
+from netlab.store import Store
 from tests.kernel.stage import Stage, made_up, until
 
 pytestmark = pytest.mark.kernel
@@ -226,3 +227,15 @@ def test_on_the_machine_only_its_own_table(stage: Stage, sandbox: bool) -> None:
     assert ruleset(stage, "host") == before
     # What is the test's own, and the setting that the store alone remembered.
     stage.sh("host", "nft delete table inet other; echo 0 > /proc/sys/net/ipv4/ip_forward")
+
+
+@made_up
+def test_what_a_lost_store_does_not_tell_is_found_and_taken_away(stage: Stage) -> None:
+    stage.apply(lab())
+    assert ruleset(stage, "gw")
+    shutil.rmtree(Store.locate())
+    without = lab(firewall="")
+    start, end = without.index("    nat:"), without.index("  c1:")
+    done = stage.try_to_apply(without[:start] + without[end:])
+    assert done.outcome == "applied"
+    assert not ruleset(stage, "gw")

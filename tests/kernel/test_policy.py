@@ -127,3 +127,66 @@ def test_the_machines_own_rules_are_not_a_labs() -> None:
 
     with pytest.raises(FileError, match="would be everybody's"):
         read(b"name: x\nrules: [{from: 10.0.0.0/8, table: 7}]\n", "x.yml", sandboxed=False)
+
+
+WAYS = """
+name: several
+netns:
+  a:
+    interfaces:
+      eth1: {peer: "r1:eth0", addresses: [10.1.0.1/24, "fd01::1/64"] ONE}
+      eth2: {peer: "r2:eth0", addresses: [10.2.0.1/24, "fd02::1/64"]}
+    routes:
+      - {to: 10.9.0.0/16, HOPS4}
+      - {to: "fd09::/16", HOPS6}
+  r1: {interfaces: {eth0: {addresses: [10.1.0.2/24, "fd01::2/64"]}}}
+  r2: {interfaces: {eth0: {addresses: [10.2.0.2/24, "fd02::2/64"]}}}
+"""
+HOPS4 = "hops: [{via: 10.1.0.2, weight: 3}, {via: 10.2.0.2}]"
+HOPS6 = 'hops: [{via: "fd01::2"}, {via: "fd02::2", weight: 7}]'
+
+
+def ways(four: str = HOPS4, six: str = HOPS6, one: str = "") -> str:
+    return WAYS.replace("HOPS4", four).replace("HOPS6", six).replace("ONE", one)
+
+
+def hops(stage: Stage, version: int, to: str) -> list[tuple[str, int]]:
+    (route,) = stage.ip("a", f"-{version}", "route", "show", to)
+    return sorted((hop["gateway"], hop["weight"]) for hop in route.get("nexthops", ()))
+
+
+@made_up
+def test_flows_are_shared_out_over_several_ways(stage: Stage) -> None:
+    stage.apply(ways())
+    assert hops(stage, 4, "10.9.0.0/16") == [("10.1.0.2", 3), ("10.2.0.2", 1)]
+    assert hops(stage, 6, "fd09::/16") == [("fd01::2", 1), ("fd02::2", 7)]
+    devices = stage.devices()
+    done = stage.apply(ways("hops: [{via: 10.1.0.2}, {via: 10.2.0.2, weight: 2}]", 'via: "fd02::2"'))
+    assert sorted(told(done.plan)) == ["~ route 10.9.0.0/16 by 2 ways in a", "~ route fd09::/16 via fd02::2 in a"]
+    assert stage.devices() == devices
+    assert hops(stage, 4, "10.9.0.0/16") == [("10.1.0.2", 1), ("10.2.0.2", 2)]
+    assert hops(stage, 6, "fd09::/16") == []
+    done = stage.apply(ways("via: 10.1.0.2"))
+    assert sorted(told(done.plan)) == ["~ route 10.9.0.0/16 via 10.1.0.2 in a", "~ route fd09::/16 by 2 ways in a"]
+    stage.sh("a", "ip route replace 10.9.0.0/16 nexthop via 10.1.0.2 nexthop via 10.2.0.2")
+    assert told(stage.apply(ways("via: 10.1.0.2")).plan) == ["~ route 10.9.0.0/16 via 10.1.0.2 in a"]
+
+
+@made_up
+def test_a_device_of_several_changes_and_goes(stage: Stage) -> None:
+    stage.apply(ways())
+    for one in (", mtu: 1400", ", mac: '02:00:00:00:00:99'", ""):
+        stage.apply(ways(one=one))
+    stage.sh("a", "ip link set dev eth1 down; ip link set dev eth1 up")
+    stage.apply(ways())
+    stage.sh(
+        "a", "ip link set dev eth1 down; ip link set dev eth2 down; ip link set dev eth1 up; ip link set dev eth2 up"
+    )
+    stage.apply(ways())
+    stage.sh("a", "ip link delete dev eth1")
+    stage.apply(ways())
+    assert hops(stage, 4, "10.9.0.0/16") == [("10.1.0.2", 3), ("10.2.0.2", 1)]
+    stage.apply(ways().replace('eth1: {peer: "r1:eth0"', 'eth7: {peer: "r1:eth0"'))
+    assert hops(stage, 6, "fd09::/16") == [("fd01::2", 1), ("fd02::2", 7)]
+    stage.apply(ways().replace("10.1.0.1/24", "10.1.0.7/24"))
+    assert hops(stage, 4, "10.9.0.0/16") == [("10.1.0.2", 3), ("10.2.0.2", 1)]

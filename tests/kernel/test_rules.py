@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
+import socket
 import subprocess
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from benchmarks.generation import generation
 from netlab.facts import Chain, Rule
 from netlab.kernel.nftables import change_chains, delete_table, read_chains
 from netlab.plan import Action, Step
@@ -109,3 +114,40 @@ def test_somebody_else_s_rule_keeps_its_own_words() -> None:
         assert len(set(found.rules)) == 4
 
     on_made_up_machine(body)
+
+
+def test_rules_that_stay_go_on_counting_while_others_change() -> None:
+    def body() -> None:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True, timeout=20)
+        change_chains("rules", [Step(Action.CREATE, chain("input", [drop_from(number) for number in range(200)]))])
+        words = "insert rule inet netlab-rules input iif lo udp dport 9 counter"
+        subprocess.run(["nft", *words.split()], check=True, timeout=20)
+        (have,) = read_chains("rules", "host")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(3):
+                sender.sendto(b"", ("127.0.0.1", 9))
+        counter, *others = listed()
+        assert counter["expr"][-1]["counter"]["packets"] == 3
+
+        edited = list(have.rules)
+        edited[100] = drop_from(1000)
+        before = generation()
+        change_chains("rules", [Step(Action.UPDATE, replace(have, rules=tuple(edited)), have)])
+        assert generation() == before + 1
+        assert read_chains("rules", "host") == [replace(have, rules=tuple(edited))]
+        counter_now, *others_now = listed()
+        assert counter_now == counter, "nothing of it has been made anew"
+        assert [i for i in range(200) if others_now[i] != others[i]] == [99]
+
+    on_made_up_machine(body)
+
+
+def drop_from(number: int) -> Rule:
+    return Rule("drop", source=f"10.{number >> 8}.{number & 255}.0/24")
+
+
+def listed() -> list[dict[str, Any]]:
+    """Give the rules of the table as nft tells them, each with its handle and its counters."""
+    command = ["nft", "-j", "list", "table", "inet", "netlab-rules"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+    return [one["rule"] for one in json.loads(answer)["nftables"] if "rule" in one]

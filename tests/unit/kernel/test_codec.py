@@ -104,12 +104,15 @@ ROUTES = [
     Route("r", "192.0.2.0/24", kind="blackhole"),
     Route("r", "2001:db8::/32", kind="unreachable", metric=9),
     Route("r", "198.51.100.0/24", kind="prohibit", table=100),
+    Route("r", "10.8.0.0/16", hops=(("10.0.0.2", "eth0", 3), (None, "eth1", 256))),
+    Route("r", "2001:db8:1::/48", hops=(("fd00::1", "eth0", 1), ("fd01::1", "eth1", 2))),
 ]
+NAMES = {5: "eth0", 6: "eth1"}
 
 
 @pytest.mark.parametrize("fact", ROUTES, ids=lambda fact: fact.label())
 def test_a_route_comes_back(fact: Route) -> None:
-    message = encode.new_route(fact, 5 if fact.device else None)
+    message = encode.new_route(fact, 5 if fact.device else None, [5, 6][: len(fact.hops)])
     told = by_pyroute2(rtmsg, message)
     assert told["dst_len"] == int(fact.to.partition("/")[2])
     assert attributes(told).get("RTA_GATEWAY") == fact.via
@@ -117,7 +120,7 @@ def test_a_route_comes_back(fact: Route) -> None:
     raw = framed(message)
     found = decode.route(raw, 16, len(raw))
     assert found is not None
-    assert found.fact("r", fact.device) == fact
+    assert found.fact("r", NAMES) == fact
 
 
 @given(st.text("abcdefghij-._0123456789", min_size=1, max_size=15), st.integers(68, 65535))

@@ -14,7 +14,7 @@ from pyroute2.netlink.rtnl.ndmsg import ndmsg
 
 from netlab.facts import Device, Forwarding
 from netlab.facts.devices import EVERYBODY
-from netlab.kernel import decode, others
+from netlab.kernel import codec, decode, others
 from netlab.kernel.codec import Message
 from netlab.kinds.registry import KINDS
 from netlab.names import GROUP
@@ -41,6 +41,15 @@ FORMS: list[tuple[Device, dict[str, Any]]] = [
     (device("m0", "macvlan", ("mode", 2)), {"IFLA_MACVLAN_MODE": "vepa"}),
     (device("m0", "macvlan", ("mode", 8)), {"IFLA_MACVLAN_MODE": "passthru"}),
     (device("i0", "ipvlan", ("mode", 1)), {"IFLA_IPVLAN_MODE": 1}),
+    (replace(device("r0", "vrf", ("table", 10)), over=None), {"IFLA_VRF_TABLE": 10}),
+    (
+        replace(device("b0", "bond", ("miimon", 100), ("mode", 1), ("primary", "e1")), over=None),
+        {"IFLA_BOND_MIIMON": 100, "IFLA_BOND_MODE": 1, "IFLA_BOND_PRIMARY": 5},
+    ),
+    (
+        replace(device("b0", "bond", ("lacp_rate", 1), ("mode", 4), ("xmit_hash_policy", 2)), over=None),
+        {"IFLA_BOND_AD_LACP_RATE": 1, "IFLA_BOND_MODE": 4, "IFLA_BOND_XMIT_HASH_POLICY": 2},
+    ),
     (
         TUNNEL,
         {
@@ -66,7 +75,7 @@ FORMS: list[tuple[Device, dict[str, Any]]] = [
 
 
 def made(fact: Device, stand_in: str | None = None) -> Message:
-    return others.new_device(fact, 7, None if fact.over is None else 3, True, stand_in)
+    return others.new_device(fact, 7, None if fact.over is None else 3, True, stand_in, {"e1": 5})
 
 
 def record(message: Message) -> decode.LinkRecord:
@@ -86,7 +95,7 @@ def test_a_device_in_the_words_of_pyroute2(fact: Device, options: dict[str, Any]
     assert told.get("IFLA_ADDRESS") == fact.mac
     assert (info["IFLA_INFO_KIND"], attributes(info["IFLA_INFO_DATA"])) == (fact.kind, options)
     # A VXLAN names the device below among its options, every other beside its name.
-    assert told.get("IFLA_LINK") == (None if fact.kind == "vxlan" else 3)
+    assert told.get("IFLA_LINK") == (None if fact.kind == "vxlan" or fact.over is None else 3)
 
 
 def test_a_dummy_and_what_stands_in_for_it() -> None:
@@ -101,13 +110,36 @@ def test_a_dummy_and_what_stands_in_for_it() -> None:
 
 @given(st.randoms(use_true_random=False), st.sampled_from(sorted(KINDS)))
 def test_what_is_encoded_is_decoded(rng: Random, kind: str) -> None:
-    fact = random_device(rng, "a", "d0")
-    while fact.kind != kind:
-        fact = random_device(rng, "a", "d0")
+    fact = random_device(rng, "a", "d0", kind)
     found = record(made(fact))
     assert others.over_of(found) == (0 if fact.over is None else 3)
     assert others.device("a", found, fact.over) == fact
     assert others.group_of(found) == dict(fact.options).get("group")
+
+
+def test_a_bonds_primary_is_an_index_and_nobody_is_0() -> None:
+    bond = Device("a", "b0", "bond", None, MAC, 1500, True, (("miimon", 50), ("mode", 1), ("primary", "e1")))
+    assert others.named_by(bond) == ["e1"]
+    found = record(made(bond))
+    assert others.device("a", found, None, {5: "e1"}) == bond
+    nobody = replace(bond, options=bond.options[:2])
+    assert others.device("a", found, None, {}) == nobody
+    told = attributes(by_pyroute2(ifinfmsg, others.change_options(nobody, {"primary"})))
+    assert attributes(attributes(told["IFLA_LINKINFO"])["IFLA_INFO_DATA"]) == {"IFLA_BOND_PRIMARY": 0}
+
+
+def test_what_means_nothing_in_a_bonds_mode_is_not_told() -> None:
+    """The kernel tells every option of a bond, whatever its mode (bond_fill_info)."""
+    bond = Device("a", "b0", "bond", None, MAC, 1500, True, (("lacp_rate", 1), ("mode", 0), ("xmit_hash_policy", 1)))
+    assert others.device("a", record(made(bond)), None) == replace(bond, options=(("mode", 0),))
+
+
+def test_the_mac_of_a_bonds_member_is_its_own() -> None:
+    kind, own = codec.attribute(codec.IFLA_INFO_SLAVE_KIND, b"bond"), codec.attribute(4, bytes.fromhex("020000000099"))
+    info = codec.attribute(codec.IFLA_LINKINFO, kind + codec.attribute(codec.IFLA_INFO_SLAVE_DATA, own))
+    body = codec.link_body(3) + codec.attribute_text(codec.IFLA_IFNAME, "e0")
+    body += codec.attribute(codec.IFLA_ADDRESS, bytes.fromhex("020000000001")) + info
+    assert record((codec.RTM_NEWLINK, 0, body)).mac == "02:00:00:00:00:99"
 
 
 def test_only_what_changes_is_sent() -> None:
@@ -117,7 +149,7 @@ def test_only_what_changes_is_sent() -> None:
     assert attributes(info["IFLA_INFO_DATA"]) == {"IFLA_VXLAN_AGEING": 60, "IFLA_VXLAN_LEARNING": 0}
 
 
-@pytest.mark.parametrize("kind", ["tun", "bond", "bridge", "veth", ""])
+@pytest.mark.parametrize("kind", ["team", "bridge", "veth", ""])
 def test_a_device_that_no_file_asks_for_is_none(kind: str) -> None:
     link = decode.LinkRecord(3, 1, "tap0", MAC, 1500, link=9, kind=kind)
     assert others.device("a", link, None) is None
