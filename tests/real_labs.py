@@ -20,6 +20,12 @@ def kinds_here() -> list[str]:
     return [kind for kind in EVERY_KIND if kind not in lacks]
 
 
+def stand_ins_here() -> dict[str, str]:
+    """Give what stands in for what this kernel lacks, as commands are told."""
+    lacks = lacking(frozenset({"dummy", "netem"}))
+    return {name: other for name, other in (("dummy", "ifb"), ("netem", "tbf")) if name in lacks}
+
+
 def real_lab(rng: Random, machine: bool, before: Facts | None = None) -> Facts:
     """Draw a lab, or an edit of one.
 

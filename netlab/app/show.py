@@ -19,14 +19,17 @@ def plan_commands(planned: Planned) -> tuple[str, ...]:
 
 def plan_dot(planned: Planned) -> str:
     """Turn a plan into DOT: its steps, and arrows from what must come before to what waits for it."""
-    from netlab.plan.order import edges
+    from networkx import transitive_reduction
+
+    from netlab.plan.order import step_graph
 
     colours = {"create": "#1a7f37", "update": "#9a6700", "replace": "#9a6700", "delete": "#cf222e"}
     lines = [f"digraph {_quoted(planned.lab)} {{", "  rankdir=LR;", '  node [shape=box, fontname="sans-serif"];']
     for index, step in enumerate(planned.plan.steps):
         label = f"{step.action.glyph} {step.fact.label()}"
         lines.append(f"  s{index} [label={_quoted(label)}, color={_quoted(colours[step.action])}];")
-    lines += [f"  s{a} -> s{b};" for a, b in sorted(set(edges(planned.plan.steps)))]
+    # What follows from other arrows is not drawn.
+    lines += [f"  s{a} -> s{b};" for a, b in sorted(transitive_reduction(step_graph(planned.plan.steps)).edges)]
     return "\n".join([*lines, "}", ""])
 
 

@@ -11,10 +11,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
 
 from netlab.facts import MAIN_TABLE, OnLink, Resource, Route
 from netlab.plan.on_link import OnLinkIndex
 from netlab.plan.steps import Action, Step
+
+if TYPE_CHECKING:
+    from networkx import DiGraph
 
 #: When members leave: before devices are changed.
 _LEAVING = 2
@@ -61,6 +65,16 @@ def edges(steps: Sequence[Step]) -> Iterator[tuple[int, int]]:
                 yield from ((other, index) for other in leaving.get(claim, ()))
 
 
+def step_graph(steps: Sequence[Step]) -> DiGraph[int]:
+    """Turn steps into a graph: nodes are indices of steps, an edge a -> b says that a comes before b."""
+    from networkx import DiGraph
+
+    graph: DiGraph[int] = DiGraph()
+    graph.add_nodes_from(range(len(steps)))
+    graph.add_edges_from(edges(steps))
+    return graph
+
+
 def _before_gateways(
     route: Route, leaving: Mapping[Resource, Sequence[int]], off_link: OnLinkIndex[int], away: OnLinkIndex[int]
 ) -> Iterator[int]:
@@ -89,7 +103,7 @@ def order(steps: Sequence[Step]) -> list[Step]:
     for before, after in set(edges(steps)):
         later[before].append(after)
         held_by[after] += 1
-    ready = [_preference(step, index) for index, step in enumerate(steps) if not held_by[index]]
+    ready = [preference(step, index) for index, step in enumerate(steps) if not held_by[index]]
     heapify(ready)
     found: list[Step] = []
     while ready:
@@ -98,12 +112,13 @@ def order(steps: Sequence[Step]) -> list[Step]:
         for after in later[index]:
             held_by[after] -= 1
             if not held_by[after]:
-                heappush(ready, _preference(steps[after], after))
+                heappush(ready, preference(steps[after], after))
     assert len(found) == len(steps), f"what waits for what goes in a circle among {len(steps) - len(found)} steps"
     return found
 
 
-def _preference(step: Step, index: int) -> tuple[int, int, int]:
+def preference(step: Step, index: int) -> tuple[int, int, int]:
+    """Give what orders a step among those that may come next, the least first; the last number is its own."""
     rank = step.fact.rank
     if step.action is Action.DELETE and step.fact.family == "member":
         return 0, _LEAVING, index

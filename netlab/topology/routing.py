@@ -11,7 +11,7 @@ from netlab.facts.routing import Hops
 from netlab.kinds.vrf import VrfSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Device, Draft, NodeDraft, nearest
-from netlab.topology.ip import literal, of_network, text_of
+from netlab.topology.ip import Ip, literal, of_network, text_of
 from netlab.topology.spec import HopSection, RouteSection
 
 DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
@@ -260,21 +260,27 @@ class _Router:
         metric = 0 if version == 6 and one.metric == _IPV6_METRIC else one.metric
         gateway = text_of(*via) if via is not None else None
         source = str(one.source) if one.source is not None else None
-        # Of VRFs, IPv4 takes addresses for the VRF's own routes only (net/ipv4/fib_semantics.c, fib_valid_prefsrc).
-        devices = self.node.devices.values()
-        fit = [holder for holder in devices if version == 6 or table_of(holder) in (MAIN_TABLE, one.table)]
-        own = [ip for holder in fit for ip, _ in holder.addresses if ip.version == version]
-        if one.source is not None and int(one.source) not in [ip.value for ip in own]:
-            what = f"{source} is no address of {self.node.name}, and cannot be the source of its packets"
-            known = [ip.host for ip in own]
-            self.draft.tell("source", what, (*path, "source"), f"write {known[0]}" if known else None)
-            return
+        if one.source is not None:
+            own = self._sources(version, one.table)
+            if int(one.source) not in [ip.value for ip in own]:
+                what = f"{source} is no address of {self.node.name}, and cannot be the source of its packets"
+                self.draft.tell("source", what, (*path, "source"), f"write {own[0].host}" if own else None)
+                return
         leaves = device.name if device is not None else None
         if device is not None:
             self._warn_of_vrf(device, one.table, path)
         node = self.node.name
         found = Route(node, to, gateway, leaves, one.table, metric, one.kind, source, one.onlink, one.mtu, hops)
         self._add(found, path, "route")
+
+    def _sources(self, version: int, table: int) -> list[Ip]:
+        """Give the addresses that packets may have that are sent by a route of a table.
+
+        Of VRFs, IPv4 takes addresses for the VRF's own routes only (net/ipv4/fib_semantics.c, fib_valid_prefsrc).
+        """
+        devices = self.node.devices.values()
+        fit = [holder for holder in devices if version == 6 or table_of(holder) in (MAIN_TABLE, table)]
+        return [ip for holder in fit for ip, _ in holder.addresses if ip.version == version]
 
     def _version(self, one: RouteSection, via: tuple[int, int] | None, path: Path) -> int | None:
         """Give the IP version of a route; all of its parts must be of one."""

@@ -123,4 +123,11 @@ def _route(node: str, route: dict[str, Any], version: int) -> Route:
         route.get("prefsrc"),
         "onlink" in route.get("flags", ()),
         route["metrics"][0].get("mtu") if route.get("metrics") else None,
+        hops(route),
     )
+
+
+def hops(route: dict[str, Any]) -> tuple[tuple[str | None, str, int], ...]:
+    """Give the ways of a route of several, in the order of facts."""
+    found = [(hop.get("gateway"), hop["dev"], hop["weight"]) for hop in route.get("nexthops", ())]
+    return tuple(sorted(found, key=repr))

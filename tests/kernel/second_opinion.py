@@ -26,6 +26,7 @@ from netlab.facts import (
     Veth,
 )
 from tests.kernel import ip_devices
+from tests.kernel.ip_json import hops
 from tests.kernel.stage import Stage
 
 _BRIDGE_WORDS = {
@@ -206,6 +207,7 @@ def _routes(stage: Stage, node: str) -> set[Row]:
                     route.get("prefsrc"),
                     "onlink" in route.get("flags", ()),
                     next((m["mtu"] for m in route.get("metrics", ()) if "mtu" in m), None),
+                    hops(route),
                 )
             )
     return found
@@ -230,6 +232,7 @@ def _wanted_routes(node: str, facts: Facts) -> set[Row]:
             fact.source,
             fact.onlink,
             fact.mtu,
+            fact.hops,
         )
         for fact in facts.values()
         if isinstance(fact, Route) and fact.node == node

@@ -12,9 +12,8 @@ from netlab.kernel.fake import FakeKernel
 from netlab.names import GROUP
 from netlab.plan import Action, Step, plan
 from netlab.plan.commands import commands
-from tests.capabilities import lacking
 from tests.kernel.ip_json import run, said
-from tests.real_labs import kinds_here
+from tests.real_labs import kinds_here, stand_ins_here
 from tests.strategies import edited, random_lab
 
 pytestmark = pytest.mark.kernel
@@ -23,8 +22,7 @@ READ = ("netns", "bridge", "veth", "device", "port", "forwarding", "address", "r
 
 
 def script(want: Facts, have: Facts) -> tuple[str, ...]:
-    stand_ins = {"dummy": "ifb"} if lacking(frozenset({"dummy"})) else {}
-    return commands(plan(want, have).steps, "lab", sandboxed=True, stand_ins=stand_ins)
+    return commands(plan(want, have).steps, "lab", sandboxed=True, stand_ins=stand_ins_here())
 
 
 def check(have: Facts, want: Facts) -> None:

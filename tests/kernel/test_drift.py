@@ -169,7 +169,7 @@ CHANGES = [
             "- veth c:x <-> c:y": None,
             "- bridge c:br9": None,
             "- port c:x in br9": None,
-            "- stray ifb c:z": None,
+            "- dummy c:z": None,
             "- address 10.7.0.1/24 on c:y": None,
         },
     ),

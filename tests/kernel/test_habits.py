@@ -13,11 +13,12 @@ from netlab.kernel.fake import FakeKernel
 from netlab.plan import Action, Step, plan
 from netlab.plan.commands import commands
 from tests.kernel.ip_json import run
+from tests.real_labs import kinds_here, stand_ins_here
 from tests.strategies import MTUS, random_lab
 
 pytestmark = pytest.mark.kernel
 
-READ = ("netns", "bridge", "veth", "port", "address", "route")
+READ = ("netns", "bridge", "veth", "device", "port", "forwarding", "address", "route")
 
 
 def disturbance(rng: Random, lab: Facts) -> Step:
@@ -49,7 +50,7 @@ def _updates(rng: Random, fact: Fact) -> Iterator[Step]:
 @pytest.mark.parametrize("seed", range(40))
 def test_a_step_takes_the_same_along_on_the_fake_and_on_the_real_kernel(seed: int) -> None:
     rng = Random(seed)
-    lab = random_lab(rng)
+    lab = random_lab(rng, kinds=kinds_here())
     fake = FakeKernel()
     made = plan(lab, {}).steps
     fake.do(made)
@@ -58,7 +59,7 @@ def test_a_step_takes_the_same_along_on_the_fake_and_on_the_real_kernel(seed: in
         steps.append(disturbance(rng, fake.facts))
         fake.do(steps[-1:])
     nodes = [fact.node for fact in fake.facts.values() if isinstance(fact, Namespace)]
-    scripts = [commands(done, "lab", sandboxed=True) for done in (made, steps)]
+    scripts = [commands(done, "lab", sandboxed=True, stand_ins=stand_ins_here()) for done in (made, steps)]
     real = facts_of(run("lab", nodes, scripts))
     expected = {key: fact for key, fact in fake.facts.items() if fact.family in READ}
     assert set(real) == set(expected), [str(step) for step in steps]

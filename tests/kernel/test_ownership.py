@@ -191,7 +191,7 @@ def test_what_is_foreign_inside_is_drift_and_removed(sandbox: bool) -> None:
             assert app.execute("own/b", words.split()) == 0
         drift = {(str(change.action), change.fact.label()) for change in app.drift("own").changes}
         assert drift == {
-            ("delete", "stray ifb b:tap7"),
+            ("delete", "dummy b:tap7"),
             ("delete", "address 10.7.0.1/24 on b:eth0"),
             ("delete", "veth b:v7 <-> b:v8"),
             ("delete", "route 198.51.100.0/24 via 10.0.0.254 in b"),
