@@ -14,7 +14,7 @@ _TCA_KIND, _TCA_OPTIONS, _ROOT = 1, 2, 0xFFFFFFFF
 _TC = Struct("=BxxxiIII")
 #: struct tc_netem_qopt: latency, limit, loss, gap, duplicate, jitter; times of this older form are left 0.
 _NETEM = Struct("=IIIIII")
-_REORDER, _CORRUPT, _RATE, _RATE64, _LATENCY64, _JITTER64 = 3, 4, 6, 8, 10, 11
+_CORRELATION, _REORDER, _CORRUPT, _RATE, _RATE64, _LATENCY64, _JITTER64 = 1, 3, 4, 6, 8, 10, 11
 _TWO, _SLOW, _WIDE, _SIGNED = Struct("=II"), Struct("=IiIi"), Struct("=Q"), Struct("=q")
 #: struct tc_tbf_qopt: two struct tc_ratespec, limit, buffer, mtu.
 _TBF = Struct("=BBHhHI BBHhHI III")
@@ -56,12 +56,12 @@ def _netem(fact: Impairment) -> bytes:
     found = _NETEM.pack(0, _LIMIT, _share(fact.loss), gap, _share(fact.duplicate), 0)
     found += attribute(_LATENCY64, _SIGNED.pack(_nanoseconds(fact.delay)))
     found += attribute(_JITTER64, _SIGNED.pack(_nanoseconds(fact.jitter)))
+    # What is not said of a discipline that is there already stays as it is (netem_change): so all is said.
+    found += attribute(_CORRELATION, bytes(12))
     for number, share in ((_REORDER, fact.reorder), (_CORRUPT, fact.corrupt)):
-        if share is not None:
-            found += attribute(number, _TWO.pack(_share(share), 0))
-    if fact.rate is not None:
-        found += attribute(_RATE, _SLOW.pack(bits_of(fact.rate) // 8, 0, 0, 0))
-    return found
+        found += attribute(number, _TWO.pack(_share(share), 0))
+    rate = 0 if fact.rate is None else bits_of(fact.rate) // 8
+    return found + attribute(_RATE, _SLOW.pack(rate, 0, 0, 0))
 
 
 def _tbf(rate: int) -> bytes:

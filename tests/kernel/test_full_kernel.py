@@ -17,6 +17,11 @@ checks: [ping: a -> b]
 """
 
 
+def _of_bridges(stage: Stage, text: str) -> list[str]:
+    """Give what a plan changes, but for the VLANs of ports, which count only while their bridge filters."""
+    return [change for change in told(stage.plan(text).plan) if not change.startswith("~ port ")]
+
+
 def _filters(stage: Stage) -> int:
     (link,) = stage.ip("host", "-d", "link", "show", "br0")
     return int(link["linkinfo"]["info_data"]["vlan_filtering"])
@@ -44,7 +49,7 @@ def test_vlan_filtering_is_switched_in_place(stage: Stage) -> None:
     before = stage.devices()
     for wanted in ("false", "true"):
         text = FILTERING.replace("true", wanted)
-        assert told(stage.plan(text).plan) == ["~ bridge host:br0"]
+        assert _of_bridges(stage, text) == ["~ bridge host:br0"]
         stage.apply(text)
         assert _filters(stage) == int(wanted == "true")
     assert stage.devices() == before
@@ -55,6 +60,6 @@ def test_vlan_filtering_is_switched_in_place(stage: Stage) -> None:
 def test_filtering_switched_by_hand_is_drift_and_repaired(stage: Stage) -> None:
     stage.apply(FILTERING)
     stage.sh("host", "ip link set br0 type bridge vlan_filtering 0")
-    assert told(stage.plan(FILTERING).plan) == ["~ bridge host:br0"]
+    assert _of_bridges(stage, FILTERING) == ["~ bridge host:br0"]
     stage.apply(FILTERING)
     assert _filters(stage) == 1

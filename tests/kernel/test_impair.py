@@ -161,7 +161,9 @@ def test_every_property_is_read_back_and_changed_in_place(stage: Stage) -> None:
     assert told(done.plan) == ["~ impairment of a:eth0"]
     assert stage.devices() == devices
     assert "loss-random" not in qdisc(stage, "a")["options"]
-    stage.sh("a", "tc qdisc replace dev eth0 root netem delay 7ms")
+    stage.apply(lab("delay: 1s"))
+    assert set(qdisc(stage, "a")["options"]) & {"jitter", "duplicate", "reorder", "corrupt", "rate"} == set()
+    stage.sh("a", "tc qdisc delete dev eth0 root; tc qdisc add dev eth0 root netem delay 7ms")
     found = app.impair("a:eth0", {"loss": "0.5%"})
     assert (found.before, found.after) == ({"delay": "7ms"}, {"delay": "7ms", "loss": "0.5%"})
     assert len(app.drift("wire").changes) == 1
