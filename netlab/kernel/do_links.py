@@ -18,6 +18,7 @@ from netlab.plan.takes import IPV6_MIN_MTU
 
 
 def do_namespace(work: Work, step: Step) -> None:
+    """Queue what does a step about a node's namespace."""
     fact = step.fact
     assert isinstance(fact, Namespace)
     place = work.places.get(fact.node)
@@ -26,6 +27,7 @@ def do_namespace(work: Work, step: Step) -> None:
 
 
 def do_bridge(work: Work, step: Step) -> None:
+    """Queue what does a step about a bridge."""
     fact = step.fact
     assert isinstance(fact, Bridge)
     place = work.places.get(fact.node)
@@ -44,6 +46,7 @@ def do_bridge(work: Work, step: Step) -> None:
 
 
 def do_veth(work: Work, step: Step) -> None:
+    """Queue what does a step about a veth pair."""
     fact = step.fact
     assert isinstance(fact, Veth)
     a, b = work.places.get(fact.a.node), work.places.get(fact.b.node)
@@ -92,6 +95,7 @@ def _new_veth(work: Work, step: Step, fact: Veth, a: Place, b: Place) -> None:
 
 
 def do_device(work: Work, step: Step) -> None:
+    """Queue what does a step about a device of another kind."""
     fact = step.fact
     assert isinstance(fact, Device)
     place = work.places.get(fact.node)
@@ -135,6 +139,7 @@ def _new_tap(work: Work, step: Step, fact: Device, place: Place) -> None:
 
 
 def do_stray(work: Work, step: Step) -> None:
+    """Queue what does a step about a stray device."""
     fact = step.fact
     assert isinstance(fact, Stray)
     if step.action is not Action.DELETE:
@@ -143,6 +148,7 @@ def do_stray(work: Work, step: Step) -> None:
 
 
 def do_port(work: Work, step: Step) -> None:
+    """Queue what does a step about a port of a bridge."""
     fact = step.fact
     assert isinstance(fact, Port)
     place = work.places.get(fact.node)
@@ -163,6 +169,7 @@ def do_port(work: Work, step: Step) -> None:
 
 
 def do_member(work: Work, step: Step) -> None:
+    """Queue what does a step about a member of a bond or a VRF."""
     fact = step.fact
     assert isinstance(fact, Member)
     place = work.places.get(fact.node)

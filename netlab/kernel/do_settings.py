@@ -13,6 +13,7 @@ from netlab.plan.steps import Action, Step
 
 
 def do_settings(work: Work, step: Step) -> None:
+    """Queue what does a step about settings."""
     fact = step.fact
     assert isinstance(fact, (Settings, DeviceSettings))
     place = work.places.get(fact.node)

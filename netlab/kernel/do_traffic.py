@@ -14,6 +14,7 @@ from netlab.plan.steps import Action, Step
 
 
 def do_forwarding(work: Work, step: Step) -> None:
+    """Queue what does a step about an entry of a VXLAN's forwarding table."""
     fact = step.fact
     assert isinstance(fact, Forwarding)
     place = work.places.get(fact.node)
@@ -22,6 +23,7 @@ def do_forwarding(work: Work, step: Step) -> None:
 
 
 def do_impairment(work: Work, step: Step) -> None:
+    """Queue what does a step about what impairs a device."""
     fact = step.fact
     assert isinstance(fact, Impairment)
     place = work.places.get(fact.node)
@@ -33,6 +35,7 @@ def do_impairment(work: Work, step: Step) -> None:
 
 
 def do_chain(work: Work, step: Step) -> None:
+    """Queue what does a step about a chain of rules."""
     node = step.fact.nodes[0]
     steps = work.chains_of.pop(node, [])
     if not steps:
@@ -50,6 +53,7 @@ def do_chain(work: Work, step: Step) -> None:
 
 
 def do_address(work: Work, step: Step) -> None:
+    """Queue what does a step about an address."""
     fact = step.fact
     assert isinstance(fact, Address)
     place = work.places.get(fact.node)
@@ -61,6 +65,7 @@ def do_address(work: Work, step: Step) -> None:
 
 
 def do_route(work: Work, step: Step) -> None:
+    """Queue what does a step about a route."""
     fact = step.fact
     assert isinstance(fact, Route)
     place = work.places.get(fact.node)
@@ -76,6 +81,7 @@ def do_route(work: Work, step: Step) -> None:
 
 
 def do_policy_rule(work: Work, step: Step) -> None:
+    """Queue what does a step about a policy rule."""
     fact = step.fact
     assert isinstance(fact, PolicyRule)
     make = delete_rule if step.action is Action.DELETE else new_rule
@@ -83,6 +89,7 @@ def do_policy_rule(work: Work, step: Step) -> None:
 
 
 def do_neighbour(work: Work, step: Step) -> None:
+    """Queue what does a step about a neighbour."""
     fact = step.fact
     assert isinstance(fact, Neighbour)
     place = work.places.get(fact.node)

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 from netlab.facts import Fact, Facts, Key
 from netlab.plan.order import order
+from netlab.plan.present import Present, located
 from netlab.plan.steps import Action, Change, Plan, Step
-from netlab.plan.takes import Present, located
+from netlab.plan.takes import Effects
 
 #: A round restores what the round before it took; rounds beyond a few mean that a rule contradicts itself.
 ROUNDS = 8
@@ -85,7 +86,7 @@ class _Walk:
     """Steps done on a model of what is there, and what they took that is wanted."""
 
     def __init__(self, want: Facts, have: Facts) -> None:
-        self.present = Present(have)
+        self.present = Effects(have)
         self.steps: list[Step] = []
         #: What becomes of facts that nothing was to become of, but for other steps.
         self.told: dict[Key, Change] = {}

@@ -37,7 +37,6 @@ order of the facts: of the addresses of one subnet on one device the kernel list
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -51,18 +50,11 @@ from netlab.facts import (
     DeviceSettings,
     End,
     Fact,
-    Facts,
-    Forwarding,
-    Impairment,
     Key,
     Member,
     Namespace,
-    Need,
     Neighbour,
-    OnLink,
-    Port,
     Program,
-    Resource,
     Route,
     Settings,
     Stray,
@@ -70,7 +62,7 @@ from netlab.facts import (
     network_of,
     veth,
 )
-from netlab.plan.on_link import OnLinkIndex
+from netlab.plan.present import Present, bare, links_of
 from netlab.plan.steps import Action, Step
 
 #: IPV6_MIN_MTU (include/uapi/linux/ipv6.h).
@@ -81,98 +73,8 @@ _WITHIN = ("vlan", "macvlan")
 _FORWARDING = {"net.ipv4.ip_forward": "net.ipv4.", "net.ipv6.conf.all.forwarding": "net.ipv6."}
 
 
-def located(facts: Facts) -> Facts:
-    """Give wanted facts with each gateway's device filled in, where one device has the closest prefix that holds it.
-
-    The kernel finds the device when the route is made, perhaps by an address that is about to leave; so a plan says it.
-    """
-    lost = [r for r in facts.values() if isinstance(r, Route) and r.via and r.device is None and not r.onlink]
-    if not lost:
-        return facts
-    nodes = {route.node for route in lost}
-    present = Present({key: fact for key, fact in facts.items() if nodes.intersection(fact.nodes)})
-    return {**facts, **{route.key: present.resolved(route) for route in lost}}
-
-
-class Present:
-    """The facts that are there while a plan is walked, indexed by node and by device; changes step by step."""
-
-    def __init__(self, facts: Facts) -> None:
-        self.facts: dict[Key, Fact] = {}
-        self._by_node: dict[str, dict[Key, None]] = defaultdict(dict)
-        self._by_device: dict[tuple[str, str], dict[Key, None]] = defaultdict(dict)
-        self._provided: Counter[Resource] = Counter()
-        #: The routes that prefer a source address, by node and address.
-        self._preferring: dict[tuple[str, str], dict[Key, None]] = defaultdict(dict)
-        #: What is on-link, of the nodes that were asked about.
-        self._on_link: OnLinkIndex[Key] = OnLinkIndex()
-        self._asked: set[str] = set()
-        for fact in facts.values():
-            self._add(fact)
-
-    def _add(self, fact: Fact) -> None:
-        key = fact.key
-        self.facts[key] = fact
-        self._provided.update(fact.provides())
-        for node in fact.nodes:
-            self._by_node[node][key] = None
-        for device in _devices(fact):
-            self._by_device[device][key] = None
-        if isinstance(fact, Route) and fact.source is not None:
-            self._preferring[fact.node, fact.source][key] = None
-        for connection in self._connections(fact):
-            self._on_link.add(*connection, key)
-
-    def _remove(self, key: Key) -> None:
-        fact = self.facts[key]
-        self._leave(fact)
-        del self.facts[key]
-        for node in fact.nodes:
-            self._by_node[node].pop(key, None)
-
-    def _change(self, fact: Fact) -> None:
-        """Put a fact in the place of the one with its key."""
-        self._leave(self.facts[fact.key])
-        self._add(fact)
-
-    def _leave(self, fact: Fact) -> None:
-        """Take a fact out of what its fields decide; its key tells the nodes."""
-        self._provided.subtract(fact.provides())
-        for device in _devices(fact):
-            self._by_device[device].pop(fact.key, None)
-        if isinstance(fact, Route) and fact.source is not None:
-            self._preferring[fact.node, fact.source].pop(fact.key, None)
-        for connection in self._connections(fact):
-            self._on_link.remove(*connection, fact.key)
-
-    def _connections(self, fact: Fact) -> list[tuple[str, str, str]]:
-        """Give what a fact makes on-link in the nodes that were asked about."""
-        return [one for one in fact.connects() if one[0] in self._asked] if self._asked else []
-
-    def meets(self, need: Need) -> bool:
-        """Tell whether a need is met now."""
-        if not isinstance(need, OnLink):
-            return self._provided[need] > 0
-        return any(self._ways(need))
-
-    def _ways(self, need: OnLink) -> Iterator[tuple[int, str]]:
-        """Give (prefix length, device) of each connected prefix that holds the address."""
-        if need.node not in self._asked:
-            self._asked.add(need.node)
-            for key in self._by_node[need.node]:
-                for connection in self._connections(self.facts[key]):
-                    self._on_link.add(*connection, key)
-        for length, device, _ in self._on_link.find(need):
-            if self._is_up(need.node, device):
-                yield length, device
-
-    def _is_up(self, node: str, device: str) -> bool:
-        if device == "lo":
-            namespace = self.facts.get(("netns", node))
-            return not isinstance(namespace, Namespace) or namespace.up
-        facts = (self.facts[key] for key in self._by_device[node, device])
-        links = (link for fact in facts for link in _links(fact) if (link.node, link.name) == (node, device))
-        return all(link.up for link in links)
+class Effects(Present):
+    """The facts that are there while a plan is walked, and what each step takes along."""
 
     def do(self, step: Step) -> list[Fact]:
         """Carry out a step on the model; give what it takes along, the fact of the step itself not among it."""
@@ -200,14 +102,6 @@ class Present:
                 self._forget_source(before)
         return taken
 
-    def resolved(self, route: Route) -> Route:
-        """Give a route by a gateway alone the device that the kernel will find for it; not where two are as close."""
-        if route.device is not None or route.via is None:
-            return route
-        ways = sorted(self._ways(OnLink(route.node, route.via)), reverse=True)
-        closest = {device for length, device in ways if length == ways[0][0]}
-        return replace(route, device=closest.pop()) if len(closest) == 1 else route
-
     def _take(self, keys: Iterable[Key], taken: list[Fact]) -> None:
         queue = list(keys)
         while queue:
@@ -231,7 +125,7 @@ class Present:
         elif isinstance(fact, Member):
             yield from self._without_member(fact)
         elif isinstance(fact, Address) and fact.version == 4:
-            if not self._provided["local", fact.node, _bare(fact)]:
+            if not self._provided["local", fact.node, bare(fact)]:
                 table = self._table_of(fact.node, fact.device)
                 yield from (r.key for r in self._that_prefer(fact) if r.table == table)
             held = [self.facts[key] for key in self._by_device[fact.node, fact.device]]
@@ -279,7 +173,7 @@ class Present:
         """Change a device as the kernel does by itself; give what goes with that."""
         for key in list(self._by_device[node, device]):
             before = self.facts.get(key)
-            links = [link for link in _links(before) if (link.node, link.name) == (node, device)]
+            links = [link for link in links_of(before) if (link.node, link.name) == (node, device)]
             if before is None or not links:
                 continue
             after = replace(links[0], **fields)
@@ -294,11 +188,11 @@ class Present:
                 yield from self._with_update(before, found)
 
     def _that_prefer(self, address: Address) -> list[Route]:
-        facts = [self.facts[key] for key in self._preferring[address.node, _bare(address)]]
+        facts = [self.facts[key] for key in self._preferring[address.node, bare(address)]]
         return [route for route in facts if isinstance(route, Route)]
 
     def _forget_source(self, address: Address) -> None:
-        if not self._provided["local", address.node, _bare(address)]:
+        if not self._provided["local", address.node, bare(address)]:
             for route in self._that_prefer(address):
                 self._change(replace(route, source=None))
 
@@ -328,7 +222,7 @@ class Present:
                 yield from self._down(after.node, "lo")
                 yield from (k for k in self._by_node[after.node] if _lies_on_lo(self.facts[k]))
         else:
-            for one, other in zip(_links(before), _links(after), strict=False):
+            for one, other in zip(links_of(before), links_of(after), strict=False):
                 node, device = other.node, other.name
                 if one.up and not other.up:
                     yield from self._down(node, device)
@@ -428,10 +322,6 @@ class Present:
                 yield key
 
 
-def _bare(address: Address) -> str:
-    return address.address.partition("/")[0]
-
-
 def _is_forwarding(family: str, name: str) -> bool:
     return name.startswith(family) and name.endswith(".forwarding")
 
@@ -442,29 +332,3 @@ def _is_of_ipv6(name: str) -> bool:
 
 def _lies_on_lo(fact: Fact) -> bool:
     return isinstance(fact, Route) and fact.version == 6 and fact.kind != "unicast"
-
-
-def _devices(fact: Fact) -> tuple[tuple[str, str], ...]:
-    """Give the devices that a fact makes or hangs on."""
-    if isinstance(fact, Veth):
-        return ((fact.a.node, fact.a.name), (fact.b.node, fact.b.name))
-    if isinstance(fact, (Bridge, Stray)):
-        return ((fact.node, fact.name),)
-    if isinstance(fact, Device):
-        return ((fact.node, fact.name), *([] if fact.over is None else [(fact.node, fact.over)]))
-    if isinstance(fact, Port):
-        return ((fact.node, fact.device), (fact.node, fact.bridge))
-    if isinstance(fact, Member):
-        return ((fact.node, fact.device), (fact.node, fact.master))
-    if isinstance(fact, (Address, DeviceSettings, Forwarding, Impairment, Neighbour)):
-        return ((fact.node, fact.device),)
-    if isinstance(fact, Route):
-        return tuple((fact.node, device) for device in fact.devices)
-    return ()
-
-
-def _links(fact: Fact | None) -> tuple[Bridge | End | Device, ...]:
-    """Give the devices that a fact configures."""
-    if isinstance(fact, Veth):
-        return (fact.a, fact.b)
-    return (fact,) if isinstance(fact, (Bridge, Device)) else ()

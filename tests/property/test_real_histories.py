@@ -14,7 +14,7 @@ from netlab.app.transaction import scope_of
 from netlab.facts import Facts, Namespace
 from netlab.kernel.real import RealKernel
 from netlab.plan import plan
-from netlab.plan.takes import located
+from netlab.plan.present import located
 from tests.kernel.made_up_machine import on_made_up_machine
 from tests.kernel.second_opinion import check
 from tests.kernel.stage import FILE, Stage, differences, machine_now
