@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netlab.errors import Obstructed, Problem
-from netlab.facts import Bridge, Chain, Device, Fact, Facts, Impairment
+from netlab.facts import Bridge, Chain, Device, External, Fact, Facts, Impairment
 from netlab.kinds.registry import KINDS
 from netlab.topology.lab import Lab
 
 _FIX = "leave {} out, or use a kernel that has it; netlab doctor tells"
 
 
-def require(lab: Lab, want: Facts) -> None:
+def require(lab: Lab, want: Facts, sandboxed: bool) -> None:
     """Raise Obstructed, with every fact that this kernel cannot have or would take and silently forget."""
-    problems = [Problem("unavailable", what, lab.origin.get(fact.key), fix) for fact, what, fix in _lacking(want)]
+    found = (*_lacking(want), *_missing(want, sandboxed))
+    problems = [Problem("unavailable", what, lab.origin.get(fact.key), fix) for fact, what, fix in found]
     if problems:
         raise Obstructed(problems)
+
+
+def _missing(want: Facts, sandboxed: bool) -> Iterator[tuple[Fact, str, str]]:
+    """Give the devices of the machine that are not there."""
+    externals = [fact for fact in want.values() if isinstance(fact, External)]
+    if externals and sandboxed:
+        fix = "apply it to the machine itself, as root and with --no-sandbox"
+        yield from (
+            (fact, f"{fact.name} is the machine's: a sandbox has none of its devices", fix) for fact in externals
+        )
+    elif externals:
+        from netlab.kernel.machine import devices
+
+        here = devices()
+        for fact in externals:
+            if fact.name not in here:
+                yield fact, f"this machine has no device {fact.name}", f"its devices: {', '.join(sorted(here))}"
 
 
 def _lacking(want: Facts) -> Iterator[tuple[Fact, str, str]]:

@@ -59,6 +59,7 @@ def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False) -> Sc
     if machine and sets and ("settings", HOST) not in sets[0]:
         settings.pop(HOST, None)  # the ledger's to restore, not the plan's
     chains = frozenset(fact.nodes[0] for facts in sets for fact in facts.values() if fact.family == "chain")
+    externals = frozenset(fact.key[2] for facts in sets for fact in facts.values() if fact.family == "external")
     wanted, former = _device_settings(sets[:1]), _device_settings(sets[1:])
     traces = traces_of(*sets) if machine else Traces()
     unmarked, routes = traces.devices, traces.routes
@@ -70,6 +71,7 @@ def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False) -> Sc
         wanted,
         former,
         chains=chains,
+        externals=externals,
         observe=observe,
         routes=routes,
         unmarked=unmarked,

@@ -59,7 +59,7 @@ def wanted_of(world: World, path: str, text: str, topology: Topology, sandbox: b
     lab = resolve(topology, sandboxed=sandboxed, held=held)
     past = Past.of(world, found)
     want = past.complete(lab.facts)
-    require(lab, want)
+    require(lab, want, sandboxed)
     return Wanted(os.path.abspath(path), text, lab, past, sandboxed, want)
 
 

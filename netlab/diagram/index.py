@@ -18,6 +18,7 @@ from netlab.facts import (
     Device,
     DeviceSettings,
     End,
+    External,
     Fact,
     Forwarding,
     Impairment,
@@ -101,6 +102,9 @@ def index(facts: Iterable[Fact]) -> Index:
                     found.devices[end.node].add(end.name)
             case Device():
                 found.others[fact.node, fact.name] = fact
+                found.devices[fact.node].add(fact.name)
+            case External():
+                found.others[fact.node, fact.name] = Device(fact.node, fact.name, "external")
                 found.devices[fact.node].add(fact.name)
             case Forwarding():
                 found.forwardings.append(fact)

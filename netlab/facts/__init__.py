@@ -12,7 +12,7 @@ from netlab.facts.devices import Device, Forwarding, Member
 from netlab.facts.fact import Difference, Fact, Facts, Key, Need, OnLink, Resource, compare, facts_of
 from netlab.facts.firewall import Chain, Rule, rule_from_json, rule_to_json
 from netlab.facts.impairment import Impairment
-from netlab.facts.links import Bridge, End, Namespace, Port, Stray, Veth, veth
+from netlab.facts.links import Bridge, End, External, Namespace, Port, Stray, Veth, veth
 from netlab.facts.policy import Neighbour, PolicyRule
 from netlab.facts.programs import Program
 from netlab.facts.routing import MAIN_TABLE, PROTOCOL, Address, Route, network_of
@@ -28,6 +28,7 @@ FAMILIES: dict[str, type[Fact]] = {
         Veth,
         Device,
         Stray,
+        External,
         Port,
         Member,
         Forwarding,
@@ -56,6 +57,7 @@ __all__ = [
     "DeviceSettings",
     "Difference",
     "End",
+    "External",
     "Fact",
     "Facts",
     "Forwarding",

@@ -191,6 +191,27 @@ class Stray(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class External(Fact):
+    """A device of the machine that is there already, such as its own eth0: a lab uses it, never makes or deletes it."""
+
+    family: ClassVar[str] = "external"
+    rank: ClassVar[int] = 3
+
+    node: str
+    name: str
+
+    @property
+    def key(self) -> Key:
+        return ("external", self.node, self.name)
+
+    def provides(self) -> tuple[Resource, ...]:
+        return (("device", self.node, self.name),)
+
+    def label(self) -> str:
+        return f"external device {self.node}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Port(Fact):
     """A device plugged into a bridge of its own namespace. `cost` and `priority` None: the kernel's own.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netlab.facts import Bridge, Device, Member, Namespace, Port, Stray, Veth
+from netlab.facts import Bridge, Device, External, Member, Namespace, Port, Stray, Veth
 from netlab.facts.links import PORT_VLANS
 from netlab.kernel import encode
 from netlab.kernel.capability import has_kind
@@ -145,6 +145,14 @@ def do_stray(work: Work, step: Step) -> None:
     if step.action is not Action.DELETE:
         raise AssertionError(f"{fact.label()} is never made")
     work.delete_link(work.places.get(fact.node), step, fact.name)
+
+
+def do_external(work: Work, step: Step) -> None:
+    """Look that a device of the machine is there; it is neither made nor deleted."""
+    fact = step.fact
+    assert isinstance(fact, External)
+    if step.action is Action.CREATE:
+        work.index(work.places.get(fact.node), fact.name)
 
 
 def do_port(work: Work, step: Step) -> None:

@@ -16,6 +16,7 @@ from netlab.facts import (
     Chain,
     DeviceSettings,
     End,
+    External,
     Fact,
     Facts,
     Forwarding,
@@ -156,6 +157,8 @@ class FakeKernel:
             if fact.name in self._node(fact.node).chains:
                 raise Errno(errno.EEXIST)
             self._node(fact.node).chains[fact.name] = fact
+        elif isinstance(fact, External):
+            self._node(fact.node).device(fact.name)
         elif isinstance(fact, PolicyRule):
             if fact.key in self._node(fact.node).rules:
                 raise Errno(errno.EEXIST)

@@ -14,6 +14,7 @@ FAMILIES: Final = frozenset(
         "veth",
         "device",
         "link",
+        "external",
         "port",
         "member",
         "forwarding",

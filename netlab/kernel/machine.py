@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from socket import if_nameindex
 
 from netlab.errors import Problem, Span
 from netlab.kernel.codec import NLM_F_DUMP, NLM_F_REQUEST, attributes
@@ -212,3 +213,8 @@ def foreign_users_of_forwarding() -> str | None:
             return f"the bridge {link.name}"
     translating = [chain for chain in chains() if chain.kind == "nat" and not chain.table.startswith(TABLE_PREFIX)]
     return f"address translation in table {translating[0].table}" if translating else None
+
+
+def devices() -> frozenset[str]:
+    """Give the names of the devices of the calling thread's network namespace."""
+    return frozenset(name for _, name in if_nameindex())

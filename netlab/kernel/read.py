@@ -17,6 +17,7 @@ from netlab.facts import (
     Bridge,
     DeviceSettings,
     End,
+    External,
     Fact,
     Forwarding,
     Member,
@@ -199,6 +200,7 @@ class Reader:
                     yield from read_chains(self._scope.lab, node.name)
 
     def _bridges(self) -> Iterator[Fact]:
+        yield from (External(HOST, link.name) for link in self._nodes[HOST].links if self._is_external(link))
         for node in self._nodes.values():
             for link in node.links:
                 if link.index not in node.ours or link.index == 1 or link.name in FALLBACK:
@@ -207,6 +209,11 @@ class Reader:
                     yield _bridge(node.name, link)
                 elif link.kind != "veth":
                     yield self._other(node, link) or Stray(node.name, link.name, link.kind or "device")
+
+    def _is_external(self, link: LinkRecord) -> bool:
+        """Tell whether a device of the host is one that the lab uses and has not made."""
+        host = self._nodes[HOST]
+        return not host.own and link.name in self._scope.externals and link.index not in host.ours
 
     def _other(self, node: _Node, link: LinkRecord) -> Fact | None:
         """Give a device of another kind; None where a file cannot ask for it, or it stands on one of another node."""
@@ -272,10 +279,13 @@ class Reader:
         vlans = dict(node.place.socket.dump(vlan_dump(), port_vlans)) if filtering else {}
         for link in node.links:
             master = node.by_index.get(link.master)
-            if link.index in node.ours and master is not None and master.kind == "bridge":
+            ours = link.index in node.ours
+            if master is not None and master.index in node.ours and node.name == HOST and self._is_external(link):
+                ours = True
+            if ours and master is not None and master.kind == "bridge":
                 found = _port(node.name, link, master.name)
                 yield replace(found, vlans=vlans.get(link.index, ())) if master.index in filtering else found
-            elif link.index in node.ours and master is not None and master.kind in MASTERS:
+            elif ours and master is not None and master.kind in MASTERS:
                 yield Member(node.name, link.name, master.name, master.kind)
 
     def _addresses(self, node: _Node) -> Iterator[Fact]:
@@ -309,7 +319,7 @@ class Reader:
         if host.own:
             return
         for link in host.links:
-            if link.index in host.ours or link.index in host.half_made:
+            if link.index in host.ours or link.index in host.half_made or self._is_external(link):
                 continue
             lab = owner(link)
             if is_bare(link):

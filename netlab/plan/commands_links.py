@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netlab.facts import Bridge, Device, End, Member, Namespace, Port, Stray, Veth
+from netlab.facts import Bridge, Device, End, External, Member, Namespace, Port, Stray, Veth
 from netlab.facts.links import PORT_DEFAULTS, PORT_SWITCHES, PORT_VLANS
 from netlab.names import GROUP, HOST, mark, registered_name
 from netlab.plan.shell import Shell, fields_of
@@ -146,6 +146,14 @@ def stray_lines(shell: Shell, step: Step) -> Iterator[str]:
     fact = step.fact
     assert isinstance(fact, Stray)
     yield shell.ip(fact.node, "link", "delete", "dev", fact.name)
+
+
+def external_lines(shell: Shell, step: Step) -> Iterator[str]:
+    """Give the commands for a step about a device of the machine: it is looked at, not made."""
+    fact = step.fact
+    assert isinstance(fact, External)
+    if step.action is Action.CREATE:
+        yield shell.ip(fact.node, "-oneline", "link", "show", "dev", fact.name)
 
 
 def port_lines(shell: Shell, step: Step) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netlab.facts import Fact, Facts, Key
+from netlab.facts import External, Fact, Facts, Key
 from netlab.plan.order import order
 from netlab.plan.present import Present, located
 from netlab.plan.steps import Action, Change, Plan, Step
@@ -45,7 +45,10 @@ def plan(want: Facts, have: Facts) -> Plan:
 
 
 def difference(want: Facts, have: Facts) -> Iterator[Change]:
-    """Give what becomes of each fact: wanted facts in their own order, then those that go."""
+    """Give what becomes of each fact: wanted facts in their own order, then those that go.
+
+    A device of the machine that is no longer asked for stays as it is.
+    """
     for key, fact in want.items():
         before = have.get(key)
         if before is None:
@@ -61,7 +64,7 @@ def difference(want: Facts, have: Facts) -> Iterator[Change]:
             else:
                 yield Change(Action.UPDATE, before, fact, differing, "it differs")
     for key, fact in have.items():
-        if key not in want:
+        if key not in want and not isinstance(fact, External):
             yield Change(Action.DELETE, fact, None, reason="it is not wanted")
 
 

@@ -12,6 +12,7 @@ from netlab.facts import (
     Device,
     DeviceSettings,
     End,
+    External,
     Fact,
     Facts,
     Forwarding,
@@ -137,7 +138,7 @@ def devices_of(fact: Fact) -> tuple[tuple[str, str], ...]:
     """Give the devices that a fact makes or hangs on."""
     if isinstance(fact, Veth):
         return ((fact.a.node, fact.a.name), (fact.b.node, fact.b.name))
-    if isinstance(fact, (Bridge, Stray)):
+    if isinstance(fact, (Bridge, Stray, External)):
         return ((fact.node, fact.name),)
     if isinstance(fact, Device):
         return ((fact.node, fact.name), *([] if fact.over is None else [(fact.node, fact.over)]))

@@ -86,6 +86,8 @@ class Scope:
     former_device_settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: Nodes whose filters and translations are to be given; None: of all, once the lab has any.
     chains: frozenset[str] | None = frozenset()
+    #: Devices of the machine that the lab uses: to be given where they are there.
+    externals: frozenset[str] = frozenset()
     #: Whether to give observations too.
     observe: bool = False
     #: On the real machine: keys of the lab's routes, which may go through no device of its own, and names of devices

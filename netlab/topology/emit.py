@@ -12,6 +12,7 @@ from netlab.kinds.registry import KINDS
 from netlab.kinds.veth import end
 from netlab.source import Path
 from netlab.topology.draft import Device, Draft, NodeDraft
+from netlab.topology.external import external_facts
 from netlab.topology.filtering import vlans_of
 from netlab.topology.mtus import Mtus
 from netlab.topology.others import member_facts, other_facts
@@ -45,6 +46,8 @@ def _all(draft: Draft, settings: dict[str, NodeSettings]) -> Iterator[Placed]:
     for node in nodes:
         for chain, path in node.chains:
             yield chain, draft.span(path, key=True)
+    for node in nodes:
+        yield from external_facts(draft, node)
     mtus = Mtus(draft)
     yield from _bridges(draft, nodes, mtus)
     yield from _cables(draft, nodes, mtus)

@@ -18,7 +18,7 @@ from netlab.topology.checks_spec import REFUSED, CheckSection, LatencySection, L
 from netlab.topology.spec import NodeSection, Topology
 
 #: Sections of the language that this version does not build yet.
-UNSUPPORTED = frozenset({"external", "services", "containers"} | {"http", "path", "balance", "deny"})
+UNSUPPORTED = frozenset({"services", "containers"} | {"http", "path", "balance", "deny"})
 #: Keys that stand in the wrong place, and where they belong.
 ELSEWHERE = {
     "netns": "netns stands at the top level only: nodes have flat, unique names",

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, PlainValidator, PrivateAttr, Strict,
 from netlab.kinds.bond import BondSection
 from netlab.kinds.bridge import AnyBridge
 from netlab.kinds.dummy import AnyDummy
+from netlab.kinds.external import AnyExternal
 from netlab.kinds.fields import (
     NULL,
     Address,
@@ -174,6 +175,9 @@ class NodeSection(Section):
     )
     taps: Annotated[dict[DeviceName, AnyTap], MayBeEmpty] = Field(
         default_factory=dict, description="Taps, by name: devices whose other end is a program."
+    )
+    external: Annotated[dict[DeviceName, AnyExternal], MayBeEmpty] = Field(
+        default_factory=dict, description="Devices of the machine that are there already: used, never made or deleted."
     )
     veths: Annotated[tuple[Pair, ...], MayBeNone] = Field(
         (), description="Veth pairs: two ends, each in a netns (default: this node), or plugged into a bridge."

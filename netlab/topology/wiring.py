@@ -14,6 +14,7 @@ from netlab.kinds.device import DeviceSection
 from netlab.kinds.veth import EndSection, InterfaceSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Device, Draft, NodeDraft, nearest
+from netlab.topology.external import external_of, plug_external
 from netlab.topology.others import join_others, others_of
 
 
@@ -25,7 +26,7 @@ def wire(draft: Draft) -> None:
             for name, bridge in section.bridges.items():
                 at = (*path, "bridges", name)
                 _add(draft, node, Device(node.name, name, "bridge", at, bridge, sources=[(bridge, at)]))
-        for device in others_of(node):
+        for device in (*others_of(node), *external_of(draft, node)):
             _add(draft, node, device)
     bridges = _Bridges(draft)
     for node in draft.nodes.values():
@@ -37,6 +38,8 @@ def wire(draft: Draft) -> None:
         cables.interfaces_of(node)
     cables.join()
     join_others(draft)
+    if names.HOST in draft.nodes:
+        plug_external(draft, draft.nodes[names.HOST])
     _count_ports(draft)
 
 
