@@ -146,7 +146,8 @@ def test_a_program_that_ended_is_absent(here: Here) -> None:
     def body(machine: bool) -> None:
         programs = door(machine)
         programs.do(create(brief))
-        assert until(log_of(brief).read_text) == "done\n"
+        ended = "netlab: ended, exit code 0\n"
+        assert until(lambda: log if (log := log_of(brief).read_text()).endswith(ended) else "") == f"done\n{ended}"
         assert until(lambda: not read(programs).facts)
 
     here(body)
