@@ -252,21 +252,30 @@ class _Node:
         states = ESTABLISHED if match.established else ()
         protocol = "tcp" if match.tcp else "udp" if match.udp else None
         ports = joined(match.tcp or match.udp or ())
-        for source in self._sources(match.source, (*path, "from")):
-            for destination in self._sources(match.to, (*path, "to")):
-                if source is not None and destination is not None and not _alike(source, destination):
-                    continue
-                for one in _icmp(source, destination) if match.icmp else (protocol,):
-                    yield Rule(
-                        verdict,
-                        match.into,
-                        match.out,
-                        source,
-                        destination,
-                        states=states,
-                        protocol=one,
-                        ports=ports,
-                    )
+        for source, destination in self._ways(match, path):
+            for one in _icmp(source, destination) if match.icmp else (protocol,):
+                yield Rule(
+                    verdict,
+                    match.into,
+                    match.out,
+                    source,
+                    destination,
+                    states=states,
+                    protocol=one,
+                    ports=ports,
+                )
+
+    def _ways(self, match: MatchSection, path: Path) -> list[tuple[str | None, str | None]]:
+        """Give from where to where a rule looks, in addresses and networks of one IP version each."""
+        sources = self._sources(match.source, (*path, "from"))
+        destinations = self._sources(match.to, (*path, "to"))
+        every = [(source, destination) for source in sources for destination in destinations]
+        found = [(one, other) for one, other in every if one is None or other is None or _alike(one, other)]
+        if every and not found:
+            one, other = quote(str(match.source)), quote(str(match.to))
+            what = f"nothing goes from {one} to {other}: one is IPv4, the other IPv6"
+            self.draft.tell("version", what, (*path, "to"), "write both in one IP version")
+        return found
 
     # -- names
 
