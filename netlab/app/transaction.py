@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -88,15 +88,15 @@ def _device_settings(sets: Sequence[Facts]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def read(doors: Sequence[Door], scope: Scope) -> Reading:
-    """Read all doors as one."""
+def read(doors: Sequence[Door], scope: Scope, changed: Collection[str] | None = None) -> Reading:
+    """Read all doors as one; `changed` as a door's `read` has it."""
     if len(doors) == 1:
-        return doors[0].read(scope)
+        return doors[0].read(scope, changed)
     facts: dict[Key, Fact] = {}
     foreign: dict[tuple[str, ...], str] = {}
     observed: dict[tuple[str, ...], Mapping[str, object]] = {}
     for door in doors:
-        found = door.read(scope)
+        found = door.read(scope, changed)
         facts.update(found.facts)
         foreign.update(found.foreign)
         observed.update(found.observed)
@@ -162,7 +162,7 @@ def carry_out(
     try:
         with window():
             do(doors, wanted.steps, tell)
-            _verify(want, doors, scope, origin)
+            _verify(want, doors, scope, wanted.nodes(), origin)
         return Attempt("applied", wanted, initial=initial_of(wanted, doors))
     except (StepRefused, Disagreement, OSError, KeyboardInterrupt) as error:
         problems = _told(error, origin)
@@ -184,8 +184,11 @@ class _Unlike(Disagreement):
         return self._found
 
 
-def _verify(want: Facts, doors: Sequence[Door], scope: Scope, origin: Mapping[Key, Span]) -> None:
-    found = read(doors, scope)
+def _verify(
+    want: Facts, doors: Sequence[Door], scope: Scope, changed: Collection[str], origin: Mapping[Key, Span]
+) -> None:
+    """Raise Disagreement where what is wanted is not there, looked at in the nodes that steps can have changed."""
+    found = read(doors, scope, changed)
     left = plan(want, found.facts)
     ended = [change for change in left.changes if "said" in found.observed.get(change.fact.key, {})]
     if ended:

@@ -7,7 +7,7 @@ table). It can be cut off after any number of steps, as a kill would, and can ho
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from netlab.facts import (
@@ -64,7 +64,7 @@ class FakeKernel:
         if machine:
             self._nodes[HOST] = Node(devices={"lo": Device(None)})
 
-    def read(self, scope: Scope) -> Reading:
+    def read(self, scope: Scope, changed: Collection[str] | None = None) -> Reading:
         """Give every fact; of a node's settings those in the scope, or all that were written where it names none."""
         found = []
         for fact in self.facts.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from netlab.facts import Facts, Namespace, Settings
 from netlab.kernel.do import do_steps
@@ -20,10 +20,13 @@ class RealKernel:
 
     def __init__(self, lab: str, machine: bool) -> None:
         self._places = Places(lab, machine)
+        self._reader: Reader | None = None
 
-    def read(self, scope: Scope) -> Reading:
-        """Read the lab's namespaces; raises OSError where the kernel refuses."""
-        return Reader(self._places, scope).read()
+    def read(self, scope: Scope, changed: Collection[str] | None = None) -> Reading:
+        """Read the lab's namespaces, or again those that `changed`; raises OSError where the kernel refuses."""
+        if self._reader is None or changed is None or self._reader.scope != scope:
+            self._reader, changed = Reader(self._places, scope), None
+        return self._reader.read(changed)
 
     def prepare(self, want: Facts, have: Facts) -> None:
         """Begin in the background what an apply will need, whatever the order: the namespaces that are not there.

@@ -6,7 +6,7 @@ facts: it reads what is there and does steps. Doors never decide.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -66,6 +66,12 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.changes)
+
+    def nodes(self) -> frozenset[str]:
+        """Give the nodes in which anything changes, or may change along with it."""
+        found = (fact for step in self.steps for fact in (step.fact, step.before) if fact is not None)
+        of_changes = (fact for change in self.changes for fact in (change.before, change.after) if fact is not None)
+        return frozenset(node for fact in (*found, *of_changes) for node in fact.nodes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +134,12 @@ class Door(Protocol):
         """The families of facts that this door keeps."""
         ...
 
-    def read(self, scope: Scope) -> Reading:
-        """Read everything of the scope that is there now."""
+    def read(self, scope: Scope, changed: Collection[str] | None = None) -> Reading:
+        """Read everything of the scope that is there now.
+
+        `changed`: all that may differ from what this door read last, by the same scope, is in these nodes; a door may
+        then look at no others.
+        """
         ...
 
     def prepare(self, want: Facts, have: Facts) -> None:

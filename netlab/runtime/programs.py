@@ -170,7 +170,7 @@ class ProgramDoor:
     def families(self) -> frozenset[str]:
         return frozenset({Program.family})
 
-    def read(self, scope: Scope) -> Reading:
+    def read(self, scope: Scope, changed: Collection[str] | None = None) -> Reading:
         """Read the programs that run now, each in its node's present namespace, with its pid and log as observed.
 
         Of those that this door started and that run no more, the log and the end of it are observed: one that fails at

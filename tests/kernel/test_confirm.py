@@ -7,7 +7,6 @@ import pty
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,10 +17,8 @@ from netlab.app import transaction
 from netlab.app.guard import cancel, undo
 from netlab.app.results import LabStatus
 from netlab.app.world import World
-from netlab.errors import Disagreement, Span, UsageError
-from netlab.facts import Facts, Key
+from netlab.errors import Disagreement, UsageError
 from netlab.namespaces.processes import await_ends, reap
-from netlab.plan import Door, Scope
 from tests.kernel.killing import PATIENCE, killed_at, machine, stop_at, write
 from tests.kernel.made_up_machine import PROJECT, User, on_made_up_machine
 
@@ -193,7 +190,7 @@ def await_nobody() -> None:
             continue
 
 
-def disagree(want: Facts, doors: Sequence[Door], scope: Scope, origin: Mapping[Key, Span]) -> None:
+def disagree(*_: object, **__: object) -> None:
     raise Disagreement("for the sake of the test")
 
 

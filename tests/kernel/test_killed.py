@@ -8,17 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from netlab import app
 from netlab.app import transaction
-from netlab.errors import Disagreement, Span
-from netlab.facts import Facts, Key
+from netlab.errors import Disagreement
 from netlab.namespaces.processes import await_ends
 from netlab.namespaces.sandbox import find_sandboxes
-from netlab.plan import Door, Scope
 from tests.kernel.killing import DEEDS, PATIENCE, kill_points, killed_at, machine, write
 from tests.kernel.made_up_machine import PROJECT, User, on_made_up_machine
 
@@ -129,7 +127,7 @@ def test_a_destroy(sandbox: bool, mended: bool) -> None:
     on_made_up_machine(body, timeout=240)
 
 
-def disagree(want: Facts, doors: Sequence[Door], scope: Scope, origin: Mapping[Key, Span]) -> None:
+def disagree(*_: object, **__: object) -> None:
     raise Disagreement("for the sake of the test")
 
 

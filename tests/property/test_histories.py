@@ -20,17 +20,21 @@ CHUNKS, SIZE = 8, 400
 
 def apply(kernel: FakeKernel, want: Facts, cut: int | None = None) -> None:
     """Do what an apply does, and if `cut` is given die after so many steps."""
-    steps = plan(want, kernel.facts).steps
+    before = kernel.facts
+    made = plan(want, before)
+    steps, touched = made.steps, made.nodes()
     kernel.done, kernel.cut_after = 0, cut
     try:
         kernel.do(steps)
     except Cut:
         assert cut is not None
     except StepRefused as refused:
-        before = "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))
-        raise AssertionError(f"{refused}; the plan was\n{before}") from refused
+        listed = "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))
+        raise AssertionError(f"{refused}; the plan was\n{listed}") from refused
     finally:
         kernel.cut_after = None
+    elsewhere = [{f for f in facts.values() if touched.isdisjoint(f.nodes)} for facts in (before, kernel.facts)]
+    assert elsewhere[0] == elsewhere[1], "steps changed nodes that they do not name"
 
 
 def check_reached(kernel: FakeKernel, want: Facts) -> None:

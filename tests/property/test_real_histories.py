@@ -39,10 +39,14 @@ class History:
         """Do what an apply does, and if `cut` is given die after so many steps."""
         door = RealKernel(LAB, self.machine)
         try:
-            have = door.read(scope_of(LAB, self.machine, want, self._seen)).facts
+            scope = scope_of(LAB, self.machine, want, self._seen)
+            have = door.read(scope).facts
             self._seen = {**self._seen, **want}
             door.prepare(want, have)
-            door.do(plan(want, have).steps[:cut])
+            made = plan(want, have)
+            door.do(made.steps[:cut])
+            again = door.read(scope, made.nodes()).facts
+            assert again == RealKernel(LAB, self.machine).read(scope).facts, "steps changed nodes that they do not name"
         finally:
             door.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -200,7 +200,7 @@ class Programs:
     def __init__(self) -> None:
         self.started: list[Program] = []
 
-    def read(self, scope: Scope) -> Reading:
+    def read(self, scope: Scope, changed: Collection[str] | None = None) -> Reading:
         return Reading({}, observed={one.key: {"log": "/log", "said": ("oops", "code 7")} for one in self.started})
 
     def prepare(self, want: Facts, have: Facts) -> None: ...
