@@ -29,7 +29,7 @@ from netlab.topology.lab import Check
 #: How many checks run at the same time. They wait more than they work.
 AT_ONCE = 8
 #: Seconds that a probe may take beyond its own deadlines before it is given up.
-GRACE = 15.0
+GRACE = 60.0
 
 _START = """
 import json, sys
