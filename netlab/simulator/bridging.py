@@ -1,0 +1,176 @@
+"""Bridges: who a frame that comes in by one port goes to.
+
+Sources: net/bridge/br_input.c (br_handle_frame_finish), br_forward.c (should_deliver), br_vlan.c, br_device.c.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from netlab.simulator import links
+from netlab.simulator.network import Nic
+from netlab.simulator.packet import BROADCAST, TAG, Frame
+from netlab.simulator.verdicts import Verdict
+from netlab.simulator.walk import Walk
+
+
+@dataclass(frozen=True, slots=True)
+class Vlans:
+    """The VLANs of a port: all that it takes, those that leave without a tag, and that of frames without one."""
+
+    taken: frozenset[int]
+    untagged: frozenset[int]
+    own: int | None
+
+
+#: A port, and the bridge itself, as they are born (nbp_vlan_init, br_vlan_init).
+_BORN = Vlans(frozenset({1}), frozenset({1}), 1)
+
+
+@lru_cache(maxsize=4096)
+def read_vlans(words: tuple[str, ...]) -> Vlans:
+    """Read the VLANs of a port in the words of `bridge vlan`.
+
+    >>> read_vlans(("10 pvid untagged", "20-21")).own
+    10
+    """
+    taken: set[int] = set()
+    untagged: set[int] = set()
+    own = None
+    for text in words:
+        numbers, *flags = text.split()
+        low, _, high = numbers.partition("-")
+        found = range(int(low), int(high or low) + 1)
+        taken.update(found)
+        if "untagged" in flags:
+            untagged.update(found)
+        if "pvid" in flags:
+            own = int(low)
+    return Vlans(frozenset(taken), frozenset(untagged), own)
+
+
+def _vlans_of(port: Nic | None) -> Vlans:
+    if port is None or port.port is None or port.port.vlans is None:
+        return _BORN
+    return read_vlans(port.port.vlans)
+
+
+def take(walk: Walk, port: Nic, frame: Frame, leg: int) -> None:
+    """Take in a frame by a port."""
+    bridge = port.master
+    assert bridge is not None
+    if not bridge.up or port.name in bridge.closed:
+        words = f"{bridge} is down" if not bridge.up else f"the spanning tree of {bridge} keeps {port} closed"
+        walk.end(leg, Verdict.CLOSED, port, port.node, words, bridge.key)
+        return
+    vlan, frame = _classify(bridge, port, frame)
+    if vlan is None:
+        words = f"{port} is not in the frame's VLAN {frame.tags[0] if frame.tags else ''}".rstrip()
+        walk.end(leg, Verdict.VLAN, port, port.node, words, port.port.key if port.port is not None else None)
+        return
+    if port.port is None or port.port.learning:
+        walk.ports.setdefault(bridge, {})[frame.source, vlan] = port
+    own = any(frame.destination == nic.mac for nic in (bridge, *bridge.members))
+    if frame.is_group or own:
+        if frame.is_group:
+            _flood(walk, bridge, port, frame, vlan, leg)
+        _up(walk, bridge, frame, vlan, leg)
+        return
+    known = walk.ports.get(bridge, {}).get((frame.destination, vlan))
+    if known is not None:
+        _forward(walk, bridge, port, known, frame, vlan, leg)
+    else:
+        _flood(walk, bridge, port, frame, vlan, leg)
+
+
+def send(walk: Walk, bridge: Nic, frame: Frame, leg: int) -> None:
+    """Let a frame of the node's own leave by a bridge (br_dev_xmit)."""
+    vlan, frame = _classify(bridge, None, frame)
+    if vlan is None:
+        walk.end(leg, Verdict.VLAN, bridge, bridge.node, f"{bridge} itself is not in the frame's VLAN", bridge.key)
+        return
+    known = walk.ports.get(bridge, {}).get((frame.destination, vlan))
+    if known is not None and not frame.is_group:
+        _forward(walk, bridge, None, known, frame, vlan, leg)
+    else:
+        _flood(walk, bridge, None, frame, vlan, leg)
+
+
+def _classify(bridge: Nic, port: Nic | None, frame: Frame) -> tuple[int | None, Frame]:
+    """Give the VLAN that a frame is in, None where it may not come in, and the frame without that tag."""
+    if not bridge.filtering:
+        return 0, frame
+    vlans = _vlans_of(port)
+    if frame.tags:
+        return (frame.tags[0], replace(frame, tags=frame.tags[1:])) if frame.tags[0] in vlans.taken else (None, frame)
+    return vlans.own, frame
+
+
+def _leaves(bridge: Nic, source: Nic | None, port: Nic, vlan: int) -> str | None:
+    """Say why a frame may not leave by a port (should_deliver); None where it may."""
+    if port is source and not (port.port is not None and port.port.hairpin):
+        return "it came from there"
+    if not port.up or port.name in bridge.closed or not port.carrier:
+        return "it is closed"
+    if bridge.filtering and vlan not in _vlans_of(port).taken:
+        return f"it is not in VLAN {vlan}"
+    isolated = source is not None and source.port is not None and source.port.isolated
+    if isolated and port.port is not None and port.port.isolated:
+        return "both are isolated"
+    return None
+
+
+def _forward(walk: Walk, bridge: Nic, source: Nic | None, port: Nic, frame: Frame, vlan: int, leg: int) -> None:
+    why = _leaves(bridge, source, port, vlan)
+    if why is not None:
+        words = f"{bridge} knows {frame.destination} behind {port.name}, and sends nothing there: {why}"
+        verdict = Verdict.VLAN if "VLAN" in why else Verdict.NOWHERE
+        walk.end(leg, verdict, port, port.node, words, port.port.key if port.port is not None else bridge.key)
+        return
+    walk.tell(leg, "bridged", bridge, bridge.node, f"{bridge} forwards it to {port.name}", bridge.key)
+    _emit(walk, bridge, port, frame, vlan, leg)
+
+
+def _flood(walk: Walk, bridge: Nic, source: Nic | None, frame: Frame, vlan: int, leg: int) -> None:
+    unknown = not frame.is_group
+    ports = [
+        port
+        for port in bridge.members
+        if _leaves(bridge, source, port, vlan) is None
+        and not (unknown and port.port is not None and not port.port.flood)
+    ]
+    if not ports and not frame.is_group:
+        words = f"{bridge} has no port to flood it to"
+        walk.end(leg, Verdict.NOWHERE, bridge, bridge.node, words, bridge.key)
+        return
+    if ports:
+        names = ", ".join(port.name for port in ports[:4]) + (f" and {len(ports) - 4} more" if len(ports) > 4 else "")
+        walk.tell(leg, "flooded", bridge, bridge.node, f"{bridge} floods it to {names}", bridge.key)
+    for port in ports:
+        _emit(walk, bridge, port, frame, vlan, leg)
+
+
+def _emit(walk: Walk, bridge: Nic, port: Nic, frame: Frame, vlan: int, leg: int) -> None:
+    """Let a frame leave by a port, tagged or not; one that is too long is dropped (br_dev_queue_push_xmit)."""
+    if bridge.filtering and vlan not in _vlans_of(port).untagged:
+        frame = replace(frame, tags=(vlan, *frame.tags))
+    if frame.length + len(frame.tags) * TAG > port.mtu + TAG:
+        words = f"{frame.length} bytes are more than the MTU of {port}, {port.mtu}"
+        walk.end(leg, Verdict.TOO_LONG, port, port.node, words, port.key)
+        return
+    links.transmit(walk, port, frame, leg)
+
+
+def _up(walk: Walk, bridge: Nic, frame: Frame, vlan: int, leg: int) -> None:
+    """Hand a frame to the bridge as a device of its node (br_pass_frame_up)."""
+    if bridge.filtering:
+        if vlan not in _BORN.taken:
+            if frame.destination != BROADCAST:
+                words = f"{bridge} itself is not in VLAN {vlan}"
+                walk.end(leg, Verdict.VLAN, bridge, bridge.node, words, bridge.key)
+            return
+        if vlan not in _BORN.untagged:
+            frame = replace(frame, tags=(vlan, *frame.tags))
+    own = frame.destination in {member.mac for member in bridge.members}
+    walk.post(links.receive, walk, bridge, replace(frame, destination=bridge.mac) if own else frame, leg)

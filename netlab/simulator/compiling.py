@@ -1,0 +1,305 @@
+"""Facts -> a Network: what the kernel would keep of them, and what it makes by itself.
+
+Sources: net/ipv4/fib_frontend.c (fib_add_ifaddr: local, connected and broadcast routes), net/ipv6/addrconf.c,
+net/core/fib_rules.c and ip-rule(8) (the rules of every namespace), drivers/net/vrf.c.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_interface, ip_network
+
+from netlab.facts import (
+    Address,
+    Bridge,
+    Chain,
+    Device,
+    DeviceSettings,
+    End,
+    External,
+    Fact,
+    Facts,
+    Forwarding,
+    Impairment,
+    Member,
+    Namespace,
+    Neighbour,
+    PolicyRule,
+    Port,
+    Route,
+    Settings,
+    Stray,
+    Veth,
+)
+from netlab.facts.routing import MAIN_TABLE
+from netlab.simulator.network import DEFAULT_TABLE, LOCAL_TABLE, Choice, Entry, Hop, Network, Nic, Node
+from netlab.simulator.packet import Version, link_local, number_of
+from netlab.simulator.spanning_tree import close_ports
+
+#: Metrics of routes that the kernel makes for IPv6 addresses, and of those that say none (IP6_RT_PRIO_*).
+_CONNECTED6, _USER6 = 256, 1024
+#: The length of an address.
+BITS: dict[Version, int] = {4: 32, 6: 128}
+#: Where the rule of VRFs stands (net/core: l3mdev, drivers/net/vrf.c).
+_VRF_RULE = 1000
+
+
+def network_of(facts: Facts) -> Network:
+    """Turn facts, wanted or read, into the network that they describe; what the kernel would refuse is left out."""
+    compiler = _Compiler()
+    for fact in sorted(facts.values(), key=lambda one: _ORDER.get(type(one), len(_ORDER))):
+        compiler.take(fact)
+    compiler.finish([fact for fact in facts.values() if isinstance(fact, Route)])
+    return compiler.network
+
+
+#: Devices before what is said of them; devices that stand on others are joined to those in the end.
+_ORDER: dict[type[Fact], int] = {
+    kind: number
+    for number, kinds in enumerate(
+        (
+            (Namespace,),
+            (Settings, Chain),
+            (Bridge, Veth, Device, Stray, External),
+            (Port, Member, Forwarding, Impairment, Address, DeviceSettings, Neighbour, PolicyRule),
+        )
+    )
+    for kind in kinds
+}
+
+
+class _Compiler:
+    def __init__(self) -> None:
+        self.network = Network()
+
+    def node(self, name: str) -> Node:
+        """Give a node, made the first time that it is asked for: the real machine is no fact."""
+        found = self.network.nodes.get(name)
+        if found is None:
+            found = self.network.nodes[name] = Node(name)
+            lo = found.devices["lo"] = Nic(found, "lo", "lo", "00:00:00:00:00:00", ("netns", name), 65536)
+            lo.addresses += [("127.0.0.1", 8), ("::1", 128)]
+            found.choices = {4: _own_choices(4), 6: _own_choices(6)}
+        return found
+
+    def take(self, fact: Fact) -> None:
+        """Take in one fact; routes come last, by `finish`."""
+        match fact:
+            case Namespace():
+                self.node(fact.node).devices["lo"].up = fact.up
+            case Settings() | DeviceSettings():
+                self.node(fact.node).settings.update(dict(fact.values))
+            case Chain():
+                self._chain(fact)
+            case Veth():
+                self._pair(fact)
+            case Bridge() | Device() | Stray() | External():
+                self._device(fact)
+            case Port() | Member():
+                self._join(fact)
+            case Address():
+                self._address(fact)
+            case _:
+                self._say(fact)
+
+    def _chain(self, chain: Chain) -> None:
+        chains = self.node(chain.node).chains.setdefault(chain.hook, [])
+        chains.append(chain)
+        chains.sort(key=lambda one: one.priority)
+
+    def _add(self, nic: Nic) -> Nic:
+        nic.node.devices[nic.name] = nic
+        return nic
+
+    def _pair(self, pair: Veth) -> None:
+        a, b = (self._add(self._end(end, pair)) for end in (pair.a, pair.b))
+        a.peer, b.peer = b, a
+
+    def _end(self, end: End, pair: Veth) -> Nic:
+        mac = end.mac or f"0e-{end.node}-{end.name}"
+        return Nic(self.node(end.node), end.name, "veth", mac, pair.key, end.mtu or 1500, end.up)
+
+    def _device(self, fact: Bridge | Device | Stray | External) -> None:
+        mac, mtu, up, kind = f"0e-{fact.key[1]}-{fact.name}", 1500, True, "external"
+        if isinstance(fact, (Bridge, Device)):
+            mac, mtu, up = fact.mac or mac, fact.mtu or mtu, fact.up
+        if not isinstance(fact, External):
+            kind = "bridge" if isinstance(fact, Bridge) else fact.kind
+        nic = self._add(Nic(self.node(fact.key[1]), fact.name, kind, mac, fact.key, mtu, up))
+        if isinstance(fact, Bridge):
+            nic.filtering = bool(fact.vlan_filtering)
+            nic.options = {"stp": int(bool(fact.stp)), "priority": 0x8000 if fact.priority is None else fact.priority}
+        elif isinstance(fact, Device):
+            nic.options = {**dict(fact.options), **({} if fact.over is None else {"over": fact.over})}
+
+    def _join(self, fact: Port | Member) -> None:
+        node = self.node(fact.node)
+        nic = node.devices.get(fact.device)
+        master = node.devices.get(fact.bridge if isinstance(fact, Port) else fact.master)
+        if nic is None or master is None:
+            return
+        nic.master = master
+        master.members.append(nic)
+        if isinstance(fact, Port):
+            nic.port = fact
+        elif master.kind == "bond":
+            nic.mac = master.mac
+
+    def _address(self, fact: Address) -> None:
+        node = self.node(fact.node)
+        nic = node.devices.get(fact.device)
+        if nic is not None:
+            nic.addresses.append((fact.address.partition("/")[0], int(fact.address.partition("/")[2])))
+
+    def _say(self, fact: Fact) -> None:
+        match fact:
+            case Forwarding():
+                nic = self.node(fact.node).devices.get(fact.device)
+                if nic is not None:
+                    nic.remotes.setdefault(fact.mac, []).append(fact.to)
+            case Impairment():
+                nic = self.node(fact.node).devices.get(fact.device)
+                if nic is not None:
+                    nic.impairment = fact
+            case Neighbour():
+                self.node(fact.node).neighbours[fact.device, fact.address] = (fact.mac, fact.key)
+            case PolicyRule() if fact.other is None:
+                choices = self.node(fact.node).choices[6 if fact.version == 6 else 4]
+                choices.append(Choice(fact.priority, fact.action, fact.table, fact))
+                choices.sort(key=lambda one: one.priority)
+
+    # -- what the kernel makes by itself
+
+    def finish(self, routes: list[Route]) -> None:
+        """Join devices to those below, give every address its routes, and take in the routes of the lab."""
+        for node in self.network.nodes.values():
+            for nic in node.devices.values():
+                self._stand(nic)
+            if any(nic.kind == "vrf" for nic in node.devices.values()):
+                for choices in node.choices.values():
+                    choices.append(Choice(_VRF_RULE, "table", 0, of_vrf=True))
+                    choices.sort(key=lambda one: one.priority)
+            for nic in node.devices.values():
+                _route_addresses(nic)
+        close_ports(self.network)
+        # A gateway that only another route leads to comes after that one.
+        for route in sorted(routes, key=lambda one: bool(one.gateways)):
+            self._route(route)
+
+    def _stand(self, nic: Nic) -> None:
+        below = nic.node.devices.get(str(nic.options.get("over", "")))
+        if below is None:
+            return
+        nic.lower = below
+        below.uppers.append(nic)
+        if nic.mac.startswith("0e-") or nic.kind == "ipvlan":
+            nic.mac = below.mac
+
+    def _route(self, route: Route) -> None:
+        node = self.node(route.node)
+        version: Version = 6 if route.version == 6 else 4
+        network = ip_network(route.to)
+        hops: list[Hop] = []
+        if route.kind == "unicast":
+            said = route.hops or ((route.via, route.device or "", 1),)
+            for via, device, weight in said:
+                nic = node.devices.get(device) if device else _device_to(node, version, via)
+                if nic is not None and nic.up:
+                    hops.append(Hop(via, nic, weight))
+            if not hops:
+                return
+        metric = route.metric or (_USER6 if version == 6 else 0)
+        entry = Entry(
+            route.to,
+            network.prefixlen,
+            route.kind,
+            route.table,
+            tuple(hops),
+            metric,
+            route.source,
+            route.mtu,
+            route.key,
+        )
+        node.table(version, route.table).add(entry, int(network.network_address), BITS[version])
+
+
+def _own_choices(version: Version) -> list[Choice]:
+    """Give the rules that every namespace has from birth (fib_default_rules_init, fib6_rules_net_init)."""
+    found = [Choice(0, "table", LOCAL_TABLE), Choice(32766, "table", MAIN_TABLE)]
+    return found + ([Choice(32767, "table", DEFAULT_TABLE)] if version == 4 else [])
+
+
+def _device_to(node: Node, version: Version, via: str | None) -> Nic | None:
+    """Find the device that a gateway is on."""
+    if via is None:
+        return None
+    for entry in node.table(version).matches(number_of(via), BITS[version]):
+        if entry.kind == "unicast" and entry.hops and entry.hops[0].via is None:
+            return entry.hops[0].nic
+    return None
+
+
+def _route_addresses(nic: Nic) -> None:
+    """Give the routes that come with the addresses of a device: to itself, to its network, to everybody in that."""
+    seen: set[tuple[int, int]] = set()
+    for address, length in nic.addresses:
+        nic.node.addresses.setdefault(address, nic)
+        if ":" in address:
+            _route_ipv6(nic, address, length)
+        else:
+            secondary = (number_of(address) >> (32 - length), length) in seen
+            seen.add((number_of(address) >> (32 - length), length))
+            _route_ipv4(nic, address, length, secondary)
+    if nic.kind not in ("lo", *_NO_LINK_LOCAL) and nic.up and nic.speaks(6) and ":" in nic.mac:
+        own = link_local(nic.mac)
+        nic.node.addresses.setdefault(own, nic)
+        _add(nic, 6, "local", own, 128, LOCAL_TABLE, 0, own)
+
+
+#: Kinds that get no link-local address: members of bridges and bonds do get one, if they are up.
+_NO_LINK_LOCAL = ("vrf", "tap")
+
+
+def _route_ipv4(nic: Nic, address: str, length: int, secondary: bool) -> None:
+    vrf = nic.vrf
+    local = int(vrf.options["table"]) if vrf is not None else LOCAL_TABLE
+    main = int(vrf.options["table"]) if vrf is not None else MAIN_TABLE
+    primary = address if not secondary else _primary(nic, address, length)
+    # An address belongs to the node even while its device is down (fib_sync_down_dev).
+    _add(nic, 4, "local", address, 32, local, 0, primary)
+    if not nic.up or secondary or length == 32:
+        return
+    if nic.kind == "lo":
+        _add(nic, 4, "local", address, length, local, 0, primary)
+        return
+    _add(nic, 4, "unicast", address, length, main, 0, primary)
+    if length < 31:
+        last = str(ip_interface(f"{address}/{length}").network.broadcast_address)
+        _add(nic, 4, "broadcast", last, 32, local, 0, primary)
+
+
+def _primary(nic: Nic, address: str, length: int) -> str:
+    number = number_of(address) >> (32 - length)
+    same = (own for own, bits in nic.of_version(4) if bits == length and number_of(own) >> (32 - length) == number)
+    return next(same, address)
+
+
+def _route_ipv6(nic: Nic, address: str, length: int) -> None:
+    if not nic.up or not nic.speaks(6):
+        return
+    vrf = nic.vrf
+    local = int(vrf.options["table"]) if vrf is not None else LOCAL_TABLE
+    main = int(vrf.options["table"]) if vrf is not None else MAIN_TABLE
+    _add(nic, 6, "local", address, 128, local, 0, address)
+    if nic.kind != "lo":
+        # Connected routes of IPv6 prefer no source: RFC 6724 chooses.
+        _add(nic, 6, "unicast", address, length, main, _CONNECTED6, None)
+
+
+def _add(
+    nic: Nic, version: Version, kind: str, address: str, length: int, table: int, metric: int, source: str | None
+) -> None:
+    network = ip_interface(f"{address}/{length}").network
+    held = next((bits for own, bits in nic.addresses if own == (source or address)), length)
+    key = ("address", nic.node.name, nic.name, f"{source or address}/{held}")
+    entry = Entry(str(network), length, kind, table, (Hop(None, nic),), metric, source, None, key)
+    nic.node.table(version, table).add(entry, int(network.network_address), BITS[version])

@@ -1,0 +1,59 @@
+"""ICMP errors: whom they go to, from which address, and when none is sent.
+
+Sources: net/ipv4/icmp.c (icmp_send), net/ipv6/icmp.c (icmp6_send); RFC 1812, 4.3.2; RFC 4443, 2.4.
+"""
+
+from __future__ import annotations
+
+from netlab.simulator.fib import Asked, look_up
+from netlab.simulator.filters import Tracked
+from netlab.simulator.network import Nic, Node
+from netlab.simulator.packet import QUOTED4, QUOTED6, IcmpError, Packet, is_multicast, number_of
+from netlab.simulator.walk import Walk
+
+#: Bytes of an error's own headers: IP's and ICMP's.
+_HEAD4, _HEAD6 = 28, 48
+
+
+def report(
+    walk: Walk,
+    node: Node,
+    packet: Packet,
+    code: tuple[int, int],
+    reason: int,
+    into: Nic | None,
+    tracked: Tracked | None,
+    *,
+    mtu: int = 0,
+    after_output: bool = False,
+) -> None:
+    """Tell the sender of a packet, as a new leg, why it goes no further; nobody is told of an error's error.
+
+    `after_output`: it had already left the node's hooks, so what it was translated to is what is quoted.
+    """
+    if walk.asking or packet.message == "error" or packet.message == "carried" or not _may_be_told(node, packet):
+        return
+    number, sub = code
+    six = packet.version == 6
+    size = min(packet.size + (_HEAD6 if six else _HEAD4), QUOTED6 if six else QUOTED4)
+    # What was for the node itself is answered from the address that it was sent to; else the route chooses.
+    source = packet.destination if packet.destination in node.addresses else ""
+    message = "ipv6-icmp" if six else "icmp"
+    error = Packet(source, packet.source, message, "error", size=size, error=IcmpError(number, sub, packet, mtu))
+    related = None
+    if tracked is not None:
+        related = Tracked(tracked.connection, not tracked.answers, related=True)
+    leg = walk.new_leg(error, node, reason)
+    vrf = into.vrf if into is not None else None
+    walk.post(walk.layers.send_tracked, walk, node, error, leg, vrf, related)
+
+
+def _may_be_told(node: Node, packet: Packet) -> bool:
+    if not packet.source or number_of(packet.source) == 0 or is_multicast(packet.source):
+        return False
+    if is_multicast(packet.destination):
+        return False
+    if packet.version == 4:
+        way = look_up(node, Asked(4, packet.destination))
+        return way.kind != "broadcast"
+    return True

@@ -1,0 +1,224 @@
+"""Packets that come to a node: believed or not, for itself or to be handed on, and what it answers.
+
+Sources: net/ipv4/ip_input.c, net/ipv4/route.c (ip_route_input_slow), net/ipv4/ip_forward.c, net/ipv4/icmp.c,
+net/ipv6/ip6_input.c, ip6_output.c (ip6_forward), route.c (ip6_pkt_drop).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from netlab.simulator import errors, output, tunnels
+from netlab.simulator.fib import Asked, Way, doubt_source, is_martian, look_up
+from netlab.simulator.filters import Hook, Tracked, pass_chains
+from netlab.simulator.network import Nic, Node
+from netlab.simulator.packet import DATAGRAM_SIZE, Packet, is_link_local, is_multicast
+from netlab.simulator.verdicts import Verdict
+from netlab.simulator.walk import Walk
+
+#: The type and code that a router tells a sender with, by the kind of the route that it has none by.
+_CODES4: Final = {"none": (3, 0), "unreachable": (3, 1), "prohibit": (3, 13)}
+_CODES6: Final = {"none": (1, 0), "unreachable": (1, 0), "prohibit": (1, 1)}
+#: Bytes of a TCP reset, and of an answer to a SYN.
+_RST_SIZE, _SYN_ACK_SIZE = 40, 60
+_LEAST6: Final = 1280
+
+
+def take_packet(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
+    """Take in a packet by a device: translated, believed, and then delivered or handed on."""
+    node, version = nic.node, packet.version
+    if not nic.speaks(version):
+        walk.end(leg, Verdict.NO_IPV6, nic, node, f"IPv6 is off on {nic}", nic.key, None, packet)
+        return
+    if packet.message != "carried" and not walk.asking:
+        walk.arrivals.append((leg, nic, packet))
+    if _goes_round(walk, nic, packet, leg):
+        return
+    walk.tell(leg, "arrives", nic, node, f"arrives at {nic}", nic.key)
+    tracked = walk.of_node(node).find(packet) if node.tracks else None
+    if node.tracks and version == 4:
+        packet = replace(packet, piece=0)
+    judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("prerouting", nic, None))
+    if not output.allowed(walk, node, judgement, nic, None, leg, tracked):
+        return
+    packet = judgement.packet
+    into = nic.vrf or nic
+    if version == 4 and is_martian(node, into, packet.source, packet.destination):
+        words = f"{node.name} takes nothing from {packet.source} to {packet.destination} by {nic}"
+        walk.end(leg, Verdict.MARTIAN, nic, node, words, nic.key, None, packet)
+        return
+    way = look_up(node, Asked(version, packet.destination, packet.source, into=into))
+    if is_multicast(packet.destination):
+        _take_group(walk, nic, packet, leg)
+    elif way.kind in ("local", "broadcast"):
+        if nic.kind == "lo" or _is_believed(walk, nic, packet, None, leg):
+            _deliver(walk, nic, packet, way, tracked, leg)
+    else:
+        _hand_on(walk, nic, packet, way, tracked, leg)
+
+
+def _goes_round(walk: Walk, nic: Nic, packet: Packet, leg: int) -> bool:
+    """Tell of a packet that its TTL will end: it came by here before, and nothing has changed but that."""
+    if not walk.tells or walk.asking:
+        return False
+    same = [
+        one
+        for number, device, one in walk.arrivals[:-1]
+        if number == leg and device is nic and replace(one, ttl=packet.ttl) == packet and one.ttl > packet.ttl
+    ]
+    if len(same) == 1:
+        walk.tell(leg, "loop", nic, nic.node, f"comes by {nic} again: it goes round", nic.key)
+    return False
+
+
+def _is_believed(walk: Walk, nic: Nic, packet: Packet, out: Nic | None, leg: int) -> bool:
+    """Tell whether a source is believed (IPv4)."""
+    if packet.version == 6:
+        return True
+    node = nic.node
+    doubt = doubt_source(node, nic.vrf or nic, packet.source, packet.destination, out)
+    if doubt is None:
+        return True
+    verdict = Verdict.MARTIAN if doubt == "martian" else Verdict.RP_FILTER
+    words = f"{node.name} does not believe that {packet.source} comes by {nic}"
+    walk.end(leg, verdict, nic, node, words, ("settings", node.name), None, packet)
+    return False
+
+
+# -- handing on
+
+
+def _hand_on(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> None:
+    node, version = nic.node, packet.version
+    forwards = node.forwards(version, nic)
+    if way.kind in output.ENDS:
+        # An IPv6 host says so even where it does not forward (ip6_pkt_discard); one of IPv4 is silent (ip_error).
+        verdict = output.ENDS[way.kind][0] if forwards or version == 6 else Verdict.NOT_FORWARDED
+        code = (_CODES4 if version == 4 else _CODES6).get(way.kind)
+        output.end_by_route(walk, node, packet, way, leg) if verdict is not Verdict.NOT_FORWARDED else _stop(
+            walk, nic, packet, leg
+        )
+        if code is not None and (forwards or version == 6):
+            errors.report(walk, node, packet, code, leg, nic, tracked)
+        return
+    if not forwards:
+        _stop(walk, nic, packet, leg)
+        return
+    assert way.hop is not None
+    out = way.hop.nic
+    if version == 4 and not _is_believed(walk, nic, packet, out, leg):
+        return
+    if packet.ttl <= 1:
+        walk.end(leg, Verdict.TTL_EXCEEDED, nic, node, f"its TTL ends at {node.name}", None, None, packet)
+        errors.report(walk, node, packet, (11, 0) if version == 4 else (3, 0), leg, nic, tracked)
+        return
+    if version == 6 and is_link_local(packet.source):
+        walk.end(leg, Verdict.NO_ROUTE, nic, node, f"{packet.source} is of the link only", None, None, packet)
+        errors.report(walk, node, packet, (1, 2), leg, nic, tracked)
+        return
+    output.tell_route(walk, node, way, packet, leg)
+    if _is_too_big(walk, nic, packet, way, tracked, leg):
+        return
+    passed = replace(packet, ttl=packet.ttl - 1)
+    judgement = pass_chains(node, walk.of_node(node), tracked, passed, Hook("forward", nic, out))
+    if not output.allowed(walk, node, judgement, nic, out, leg, tracked):
+        return
+    walk.tell(leg, "forwarded", out, node, f"{node.name} forwards it, TTL {passed.ttl}", ("settings", node.name))
+    output.leave(walk, node, output.Passage(passed, way, tracked, nic, leg))
+
+
+def _stop(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
+    node = nic.node
+    words = f"{node.name} is not {packet.destination}, and does not forward"
+    walk.end(leg, Verdict.NOT_FORWARDED, nic, node, words, ("settings", node.name), None, packet)
+
+
+def _is_too_big(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> bool:
+    """End a packet that does not fit and must not be taken apart; its sender is told the MTU."""
+    node = nic.node
+    assert way.hop is not None
+    mtu = output.mtu_of(way, way.hop.nic)
+    size = packet.largest
+    if packet.version == 6:
+        mtu = max(mtu, _LEAST6)
+    if size <= mtu or (packet.version == 4 and not packet.dont_fragment):
+        return False
+    words = f"{size} bytes are more than the MTU of {way.hop.nic}, {mtu}, and it must not be taken apart"
+    walk.end(leg, Verdict.TOO_BIG, way.hop.nic, node, words, way.hop.nic.key, None, packet)
+    errors.report(walk, node, packet, (3, 4) if packet.version == 4 else (2, 0), leg, nic, tracked, mtu=mtu)
+    return True
+
+
+# -- delivering
+
+
+def _take_group(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
+    """Take in what is for a group, if a VXLAN of the node is in it."""
+    groups = {str(one.options.get("group")) for one in nic.node.devices.values() if one.kind == "vxlan"}
+    if packet.message == "carried" and packet.destination in groups:
+        tunnels.decapsulate(walk, nic.node, packet, leg)
+
+
+def _deliver(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> None:
+    """Hand a packet to the node itself, past its input chains."""
+    node = nic.node
+    packet = replace(packet, piece=0)
+    judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("input", nic, None))
+    if not output.allowed(walk, node, judgement, nic, None, leg, tracked):
+        return
+    walk.of_node(node).confirm(tracked)
+    packet = judgement.packet
+    if packet.message == "carried":
+        if not tunnels.decapsulate(walk, node, packet, leg):
+            words = f"{node.name} has no VXLAN {packet.vni} at port {packet.dport}"
+            walk.end(leg, Verdict.NO_LISTENER, nic, node, words, None, None, packet)
+        return
+    walk.tell(leg, "delivered", nic, node, f"{node.name} takes it in", way.entry.key if way.entry else None)
+    if leg > 0:
+        walk.end(leg, Verdict.DELIVERED, nic, node, f"delivered to {node.name}", None, None, packet)
+        return
+    _answer(walk, nic, packet, way, tracked, leg)
+
+
+def _answer(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> None:
+    node = nic.node
+    verdict, reply, code = _reaction(walk, node, packet, way.kind == "broadcast")
+    words = f"delivered to {node.name}"
+    if verdict is Verdict.NO_LISTENER:
+        words = f"nobody listens at {packet.protocol} port {packet.dport} of {node.name}"
+    elif verdict is Verdict.IGNORED:
+        words = f"{node.name} does not answer it"
+    walk.end(leg, verdict, nic, node, words, None, None, packet)
+    if code is not None:
+        errors.report(walk, node, packet, code, leg, nic, tracked)
+    if reply is not None:
+        answer = walk.new_leg(reply, node, leg)
+        walk.post(walk.layers.send, walk, node, reply, answer, nic.vrf)
+
+
+def _reaction(
+    walk: Walk, node: Node, packet: Packet, to_all: bool
+) -> tuple[Verdict, Packet | None, tuple[int, int] | None]:
+    """Say what a node makes of a packet that it has taken in: the verdict, its answer, or the error that it tells."""
+    back = replace(packet, source=packet.destination, destination=packet.source, ttl=64, dont_fragment=False, piece=0)
+    back = replace(back, sport=packet.dport, dport=packet.sport)
+    if packet.message == "echo":
+        six = "net.ipv6.icmp.echo_ignore_all" if packet.version == 6 else "net.ipv4.icmp_echo_ignore_all"
+        if node.switch(six) or to_all:
+            return Verdict.IGNORED, None, None
+        return Verdict.DELIVERED, replace(back, message="echo-reply"), None
+    listens = (node.name, packet.protocol, packet.dport) in walk.listeners
+    if packet.message == "syn":
+        if to_all:
+            return Verdict.IGNORED, None, None
+        if listens:
+            return Verdict.DELIVERED, replace(back, message="syn-ack", size=_SYN_ACK_SIZE), None
+        return Verdict.NO_LISTENER, replace(back, message="rst", size=_RST_SIZE), None
+    if packet.message == "datagram":
+        if listens:
+            answer = None if to_all else replace(back, size=max(packet.size, DATAGRAM_SIZE))
+            return Verdict.DELIVERED, answer, None
+        code = None if to_all else (3, 3) if packet.version == 4 else (1, 4)
+        return Verdict.NO_LISTENER, None, code
+    return Verdict.DELIVERED, None, None

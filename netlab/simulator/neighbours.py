@@ -1,0 +1,113 @@
+"""Where a next hop is: known for good, known from before, or asked for; and who answers such a question.
+
+Sources: net/ipv4/arp.c (arp_solicit, arp_process, arp_ignore, arp_fwd_proxy), net/ipv6/ndisc.c (ndisc_solicit,
+ndisc_recv_ns: only addresses of the very device are told), arp(7).
+"""
+
+from __future__ import annotations
+
+from netlab.simulator import links
+from netlab.simulator.fib import Asked, doubt_source, is_martian, look_up, select_address
+from netlab.simulator.network import SILENT, Nic, Node
+from netlab.simulator.packet import Frame, Question, Told, is_link_local, link_local, number_of, question_mac
+from netlab.simulator.walk import Walk
+
+
+def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None:
+    """Give the MAC of a next hop, asked for if need be; None where nobody says that it is there.
+
+    `source` is that of the packet that waits for it.
+    """
+    node = nic.node
+    if nic.kind in SILENT or nic.kind == "lo":
+        return nic.mac
+    known = node.neighbours.get((nic.name, target))
+    if known is not None:
+        walk.tell(leg, "known", nic, node, f"{target} is known to be at {known[0]}", known[1])
+        return known[0]
+    found = walk.neighbours.get((nic, target))
+    if found is not None:
+        return found
+    asker = _asker(node, nic, target, source)
+    if asker is None or not nic.carrier:
+        return None
+    walk.run_apart(links.transmit, walk, nic, Frame(nic.mac, question_mac(target), Question(target, asker)), leg)
+    found = walk.neighbours.get((nic, target))
+    if found is not None:
+        walk.tell(leg, "asked", nic, node, f"{nic} asks who has {target}: it is at {found}", nic.key)
+    return found
+
+
+def _asker(node: Node, nic: Nic, target: str, source: str) -> str | None:
+    """Give the address that a question is asked with; empty where there is none (IPv6: then none is asked)."""
+    if ":" in target:
+        if nic.holds(source):
+            return source
+        return link_local(nic.mac) if nic.speaks(6) and ":" in nic.mac else None
+    announce = node.setting(nic, "arp_announce")
+    if announce == 0 and source in node.addresses:
+        return source
+    if announce == 1 and source in node.addresses and _shares_link(nic, target, source):
+        return source
+    return select_address(node, nic, target, on_link=True) or ""
+
+
+def _shares_link(nic: Nic, target: str, source: str) -> bool:
+    return any(
+        number_of(address) >> (32 - length) == number_of(target) >> (32 - length) == number_of(source) >> (32 - length)
+        for address, length in nic.of_version(4)
+    )
+
+
+def take_question(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
+    """Answer a question that came by a device, if the node does answer it; learn from an answer."""
+    payload = frame.payload
+    if isinstance(payload, Told):
+        walk.neighbours[nic, payload.target] = frame.source
+    elif isinstance(payload, Question) and _answers(nic, payload):
+        if payload.asker:
+            walk.neighbours.setdefault((nic, payload.asker), frame.source)
+        told = Frame(nic.mac, frame.source, Told(payload.target, payload.asker))
+        walk.post(links.transmit, walk, nic, told, leg)
+
+
+def _answers(nic: Nic, question: Question) -> bool:
+    node, target = nic.node, question.target
+    if ":" in target:
+        if not nic.speaks(6):
+            return False
+        return nic.holds(target) or (is_link_local(target) and ":" in nic.mac and target == link_local(nic.mac))
+    if question.asker:
+        if is_martian(node, nic, question.asker, target):
+            return False
+        way = look_up(node, Asked(4, target, question.asker, into=nic))
+        out = way.hop.nic if way.kind == "unicast" and way.hop is not None else None
+        if way.kind != "local" and not node.forwards(4, nic):
+            return False
+        if doubt_source(node, nic, question.asker, target, out) is not None:
+            return False
+    else:
+        way = look_up(node, Asked(4, target, None, into=nic))
+    if way.kind == "local":
+        return not _is_silent(node, nic, question)
+    if way.kind != "unicast" or way.hop is None or not node.forwards(4, nic):
+        return False
+    return way.hop.nic is not nic and node.setting(nic, "proxy_arp") > 0
+
+
+def _is_silent(node: Node, nic: Nic, question: Question) -> bool:
+    """Tell whether `arp_ignore` keeps a node from answering for an address of its own."""
+    level = node.setting(nic, "arp_ignore")
+    if level == 0:
+        return False
+    if level == 8:
+        return True
+    if level == 1:
+        return not nic.holds(question.target)
+    if level == 2:
+        return not any(
+            address == question.target
+            and (not question.asker or number_of(address) >> (32 - n) == number_of(question.asker) >> (32 - n))
+            for address, n in nic.of_version(4)
+        )
+    return False

@@ -1,0 +1,223 @@
+"""Packets that leave a node: its own, and those that it hands on once they have been routed.
+
+Sources: net/ipv4/ip_output.c, net/ipv4/route.c (ip_route_output_key_hash_rcu), net/ipv6/ip6_output.c; the order of
+hooks in include/uapi/linux/netfilter.h.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, replace
+from typing import Final
+
+from netlab.facts import Chain, Rule
+from netlab.facts.rule_text import rule_text
+from netlab.simulator import errors, links, neighbours
+from netlab.simulator.fib import Asked, Way, look_up, select_address, source_for
+from netlab.simulator.filters import Hook, Judgement, Tracked, pass_chains
+from netlab.simulator.network import Nic, Node
+from netlab.simulator.packet import Frame, Packet, group_mac, is_link_local, is_multicast
+from netlab.simulator.verdicts import Verdict
+from netlab.simulator.walk import Walk
+
+#: What a route that ends a packet, or none at all, is to a packet, and what its sender's socket is told.
+ENDS: Final[dict[str, tuple[Verdict, int]]] = {
+    "none": (Verdict.NO_ROUTE, errno.ENETUNREACH),
+    "blackhole": (Verdict.BLACKHOLE, errno.EINVAL),
+    "unreachable": (Verdict.UNREACHABLE, errno.EHOSTUNREACH),
+    "prohibit": (Verdict.PROHIBITED, errno.EACCES),
+    "broadcast": (Verdict.BROADCAST, errno.EACCES),
+}
+#: The least MTU of IPv6 (RFC 8200, section 5), and the sizes of the headers of fragments.
+_LEAST6, _FRAGMENT6 = 1280, 48
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A packet on its way out of a node: where to, what connection it is of, and where it came in."""
+
+    packet: Packet
+    way: Way
+    tracked: Tracked | None
+    into: Nic | None
+    leg: int
+
+
+def send(
+    walk: Walk, node: Node, packet: Packet, leg: int, out: Nic | None = None, tracked: Tracked | None = None
+) -> None:
+    """Send a packet of the node's own; an empty source is chosen. `out`: the device that the sender is bound to."""
+    version = packet.version
+    way = look_up(node, Asked(version, packet.destination, packet.source or None, None, out))
+    if is_multicast(packet.destination) and out is not None:
+        way = Way("unicast", None, None)
+    if way.kind in ENDS:
+        end_by_route(walk, node, packet, way, leg)
+        return
+    if not packet.source:
+        source = packet.destination if way.kind == "local" else source_for(node, way, packet.destination, version)
+        if way.kind == "local" and way.entry is not None and way.entry.source is not None and version == 4:
+            source = packet.destination
+        if source is None:
+            words = f"{node.name} has no IPv{version} address to send from"
+            walk.end(leg, Verdict.NO_SOURCE, None, node, words, None, errno.EADDRNOTAVAIL, packet)
+            return
+        packet = replace(packet, source=source)
+    if not walk.asking and leg < len(walk.legs) and packet.message != "carried":
+        walk.legs[leg].packet = packet
+    nic = _device_of(node, way, out)
+    walk.tell(leg, "sent", nic, node, f"{node.name} sends {packet}", None)
+    tell_route(walk, node, way, packet, leg)
+    if node.tracks and tracked is None:
+        tracked = walk.of_node(node).find(packet)
+    judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("output", None, nic))
+    if not allowed(walk, node, judgement, None, nic, leg, tracked):
+        return
+    if judgement.packet.destination != packet.destination:
+        packet = judgement.packet
+        way = look_up(node, Asked(version, packet.destination, packet.source, None, out))
+        if way.kind in ENDS:
+            end_by_route(walk, node, packet, way, leg)
+            return
+        tell_route(walk, node, way, packet, leg)
+    leave(walk, node, Passage(judgement.packet, way, tracked, None, leg), out)
+
+
+def _device_of(node: Node, way: Way, out: Nic | None = None) -> Nic:
+    if way.kind == "local":
+        return node.devices["lo"]
+    if way.hop is not None:
+        return way.hop.nic
+    assert out is not None, "only what is bound to a device has no route"
+    return out
+
+
+def tell_route(walk: Walk, node: Node, way: Way, packet: Packet, leg: int) -> None:
+    """Tell which route was chosen."""
+    if not walk.tells or way.entry is None:
+        return
+    entry = way.entry
+    hop = "" if way.hop is None or way.hop.via is None else f" via {way.hop.via}"
+    device = "itself" if entry.kind == "local" else f"dev {way.hop.nic.name}" if way.hop is not None else entry.kind
+    table = {254: "main", 255: "local"}.get(entry.table, str(entry.table))
+    words = f"{node.name} routes {packet.destination} by {entry.to}{hop} {device} (table {table})"
+    walk.tell(leg, "route", way.hop.nic if way.hop is not None else None, node, words, entry.key)
+
+
+def end_by_route(walk: Walk, node: Node, packet: Packet, way: Way, leg: int) -> None:
+    """End a packet of the node's own that no route takes on."""
+    verdict, number = ENDS[way.kind]
+    if packet.version == 6 and way.kind == "broadcast":
+        verdict, number = ENDS["none"]
+    key = way.entry.key if way.entry is not None else None
+    if key is None and way.choice is not None and way.choice.fact is not None:
+        key = way.choice.fact.key
+    words = f"{node.name} has no route to {packet.destination}"
+    if way.kind != "none":
+        said = way.entry.to if way.entry is not None else "a rule"
+        words = f"{way.kind} {said} of {node.name} takes {packet.destination}"
+    walk.end(leg, verdict, None, node, words, key, number, packet)
+
+
+def allowed(
+    walk: Walk, node: Node, found: Judgement, into: Nic | None, out: Nic | None, leg: int, tracked: Tracked | None
+) -> bool:
+    """Tell of translations, and whether a packet goes on; what is rejected is answered."""
+    for chain, rule, words in found.translations:
+        key = chain.key if chain is not None else None
+        said = f" by {rule_text(rule)}" if rule is not None and walk.tells else ""
+        walk.tell(leg, "translated", into or out, node, f"{node.name} translates: {words}{said}", key)
+    if found.verdict == "accept":
+        return True
+    words = _blamed(node, found.chain, found.rule)
+    key = found.chain.key if found.chain is not None else None
+    number = errno.EPERM if into is None else None
+    verdict = Verdict.REJECTED if found.verdict == "reject" else Verdict.FILTERED
+    walk.end(leg, verdict, into or out, node, words, key, number, found.packet)
+    if found.verdict == "reject":
+        code = (3, 3) if found.packet.version == 4 else (1, 4)
+        errors.report(walk, node, found.packet, code, leg, into, tracked)
+    return False
+
+
+def _blamed(node: Node, chain: Chain | None, rule: Rule | None) -> str:
+    name = chain.name if chain is not None else "?"
+    if rule is not None:
+        return f"{node.name}: chain {name}: {rule_text(rule)}"
+    return f"{node.name}: chain {name}: policy {chain.policy if chain is not None else '?'}"
+
+
+def leave(walk: Walk, node: Node, passage: Passage, out: Nic | None = None) -> None:
+    """Let a routed packet out: translated, of a size that fits, to its next hop's MAC."""
+    packet, way, leg = passage.packet, passage.way, passage.leg
+    nic = _device_of(node, way, out)
+    near = way.hop.via if way.hop is not None and way.hop.via is not None else packet.destination
+
+    def masquerade() -> str | None:
+        if packet.version == 6:
+            return source_for(node, way, packet.destination, 6) if way.hop is not None else None
+        return select_address(node, nic, near)
+
+    hook = Hook("postrouting", passage.into, nic, masquerade)
+    # What came in is no longer known by its device here, but for the node's own (nft: iifname in postrouting is).
+    judgement = pass_chains(node, walk.of_node(node), passage.tracked, packet, hook)
+    if not allowed(walk, node, judgement, passage.into, nic, leg, passage.tracked):
+        return
+    walk.of_node(node).confirm(passage.tracked)
+    packet = judgement.packet
+    if nic.kind == "lo":
+        walk.post(links.receive, walk, nic, Frame(nic.mac, nic.mac, packet), leg)
+        return
+    fitting = _fit(walk, node, packet, way, nic, leg, passage)
+    if fitting is not None:
+        _to_neighbour(walk, node, fitting, nic, near, passage)
+
+
+def mtu_of(way: Way, nic: Nic) -> int:
+    """Give the MTU of a way: the route's own, else the device's."""
+    return way.entry.mtu if way.entry is not None and way.entry.mtu is not None else nic.mtu
+
+
+def _fit(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int, passage: Passage) -> Packet | None:
+    """Take a packet apart that is too big for its way, if it may be; a router has asked before (see forwarding)."""
+    mtu = mtu_of(way, nic)
+    whole = node.tracks and packet.version == 4
+    if (packet.size if whole else packet.largest) <= mtu:
+        return replace(packet, piece=0) if whole and packet.piece else packet
+    if packet.dont_fragment and passage.into is None:
+        words = f"{packet.size} bytes are more than the MTU of {nic}, {mtu}, and it must not be taken apart"
+        walk.end(leg, Verdict.TOO_BIG, nic, node, words, _mtu_key(way, nic), errno.EMSGSIZE, packet)
+        return None
+    head, size = (20, mtu) if packet.version == 4 else (_FRAGMENT6, max(mtu, _LEAST6))
+    piece = (size - head) // 8 * 8 + head
+    walk.tell(leg, "fragmented", nic, node, f"{node.name} takes it apart: the MTU of {nic} is {mtu}", nic.key)
+    return replace(packet, piece=piece)
+
+
+def _mtu_key(way: Way, nic: Nic) -> tuple[str, ...] | None:
+    return way.entry.key if way.entry is not None and way.entry.mtu is not None else nic.key
+
+
+def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, passage: Passage) -> None:
+    leg = passage.leg
+    if is_multicast(near):
+        links.transmit(walk, nic, Frame(nic.mac, group_mac(near), packet), leg)
+        return
+    mac = neighbours.find(walk, nic, near, packet.source, leg)
+    if mac is not None:
+        walk.tell(leg, "leaves", nic, node, f"leaves by {nic}", nic.key)
+        links.transmit(walk, nic, Frame(nic.mac, mac, packet), leg)
+        return
+    why = _why_unknown(nic, near)
+    walk.end(leg, Verdict.NO_NEIGHBOUR, nic, node, why, nic.key, None, packet)
+    code = (3, 1) if packet.version == 4 else (1, 3)
+    errors.report(walk, node, packet, code, leg, passage.into, passage.tracked, after_output=True)
+
+
+def _why_unknown(nic: Nic, near: str) -> str:
+    if not nic.carrier:
+        below = nic.peer or nic.lower
+        return f"{nic} has no carrier, so nobody tells where {near} is" + (f": {below} is down" if below else "")
+    if ":" in near and not is_link_local(near) and not nic.speaks(6):
+        return f"IPv6 is off on {nic}"
+    return f"nobody on {nic} says that it has {near}"
