@@ -69,13 +69,14 @@ def take(walk: Walk, port: Nic, frame: Frame, leg: int) -> None:
         words = f"{port} is not in the frame's VLAN {frame.tags[0] if frame.tags else ''}".rstrip()
         walk.end(leg, Verdict.VLAN, port, port.node, words, port.port.key if port.port is not None else None)
         return
-    if port.port is None or port.port.learning:
+    # A bridge that forgets at once learns nothing: br_fdb_update.
+    if (port.port is None or port.port.learning) and bridge.options.get("ageing"):
         walk.ports.setdefault(bridge, {})[frame.source, vlan] = port
     own = any(frame.destination == nic.mac for nic in (bridge, *bridge.members))
     if frame.is_group or own:
         if frame.is_group:
             _flood(walk, bridge, port, frame, vlan, leg)
-        _up(walk, bridge, frame, vlan, leg)
+        _up(walk, bridge, frame, vlan, leg)  # at once, while what left waits to be taken in at the other ends
         return
     known = walk.ports.get(bridge, {}).get((frame.destination, vlan))
     if known is not None:
@@ -128,7 +129,7 @@ def _forward(walk: Walk, bridge: Nic, source: Nic | None, port: Nic, frame: Fram
         verdict = Verdict.VLAN if "VLAN" in why else Verdict.NOWHERE
         walk.end(leg, verdict, port, port.node, words, port.port.key if port.port is not None else bridge.key)
         return
-    walk.tell(leg, "bridged", bridge, bridge.node, f"{bridge} forwards it to {port.name}", bridge.key)
+    walk.tell(leg, "bridged", bridge, bridge.node, f"{bridge.name} forwards it to {port.name}", bridge.key)
     _emit(walk, bridge, port, frame, vlan, leg)
 
 
@@ -146,7 +147,7 @@ def _flood(walk: Walk, bridge: Nic, source: Nic | None, frame: Frame, vlan: int,
         return
     if ports:
         names = ", ".join(port.name for port in ports[:4]) + (f" and {len(ports) - 4} more" if len(ports) > 4 else "")
-        walk.tell(leg, "flooded", bridge, bridge.node, f"{bridge} floods it to {names}", bridge.key)
+        walk.tell(leg, "flooded", bridge, bridge.node, f"{bridge.name} floods it to {names}", bridge.key)
     for port in ports:
         _emit(walk, bridge, port, frame, vlan, leg)
 
@@ -173,4 +174,4 @@ def _up(walk: Walk, bridge: Nic, frame: Frame, vlan: int, leg: int) -> None:
         if vlan not in _BORN.untagged:
             frame = replace(frame, tags=(vlan, *frame.tags))
     own = frame.destination in {member.mac for member in bridge.members}
-    walk.post(links.receive, walk, bridge, replace(frame, destination=bridge.mac) if own else frame, leg)
+    links.receive(walk, bridge, replace(frame, destination=bridge.mac) if own else frame, leg)

@@ -59,7 +59,8 @@ _ORDER: dict[type[Fact], int] = {
         (
             (Namespace,),
             (Settings, Chain),
-            (Bridge, Veth, Device, Stray, External),
+            (Bridge,),
+            (Veth, Device, Stray, External),
             (Port, Member, Forwarding, Impairment, Address, DeviceSettings, Neighbour, PolicyRule),
         )
     )
@@ -70,6 +71,8 @@ _ORDER: dict[type[Fact], int] = {
 class _Compiler:
     def __init__(self) -> None:
         self.network = Network()
+        #: Addresses in the order in which they are given to devices: of two equal routes the first made is taken.
+        self._given: list[tuple[Nic, str, int]] = []
 
     def node(self, name: str) -> Node:
         """Give a node, made the first time that it is asked for: the real machine is no fact."""
@@ -127,7 +130,11 @@ class _Compiler:
         nic = self._add(Nic(self.node(fact.key[1]), fact.name, kind, mac, fact.key, mtu, up))
         if isinstance(fact, Bridge):
             nic.filtering = bool(fact.vlan_filtering)
-            nic.options = {"stp": int(bool(fact.stp)), "priority": 0x8000 if fact.priority is None else fact.priority}
+            nic.options = {
+                "stp": int(bool(fact.stp)),
+                "priority": 0x8000 if fact.priority is None else fact.priority,
+                "ageing": 1 if fact.ageing_time is None else fact.ageing_time,
+            }
         elif isinstance(fact, Device):
             nic.options = {**dict(fact.options), **({} if fact.over is None else {"over": fact.over})}
 
@@ -148,7 +155,9 @@ class _Compiler:
         node = self.node(fact.node)
         nic = node.devices.get(fact.device)
         if nic is not None:
-            nic.addresses.append((fact.address.partition("/")[0], int(fact.address.partition("/")[2])))
+            address, _, length = fact.address.partition("/")
+            nic.addresses.append((address, int(length)))
+            self._given.append((nic, address, int(length)))
 
     def _say(self, fact: Fact) -> None:
         match fact:
@@ -178,8 +187,14 @@ class _Compiler:
                 for choices in node.choices.values():
                     choices.append(Choice(_VRF_RULE, "table", 0, of_vrf=True))
                     choices.sort(key=lambda one: one.priority)
+            lo = node.devices["lo"]
+            for address, length in (("127.0.0.1", 8), ("::1", 128)):
+                _route_address(lo, address, length)
+        for nic, address, length in self._given:
+            _route_address(nic, address, length)
+        for node in self.network.nodes.values():
             for nic in node.devices.values():
-                _route_addresses(nic)
+                _route_link_local(nic)
         close_ports(self.network)
         # A gateway that only another route leads to comes after that one.
         for route in sorted(routes, key=lambda one: bool(one.gateways)):
@@ -238,17 +253,17 @@ def _device_to(node: Node, version: Version, via: str | None) -> Nic | None:
     return None
 
 
-def _route_addresses(nic: Nic) -> None:
-    """Give the routes that come with the addresses of a device: to itself, to its network, to everybody in that."""
-    seen: set[tuple[int, int]] = set()
-    for address, length in nic.addresses:
-        nic.node.addresses.setdefault(address, nic)
-        if ":" in address:
-            _route_ipv6(nic, address, length)
-        else:
-            secondary = (number_of(address) >> (32 - length), length) in seen
-            seen.add((number_of(address) >> (32 - length), length))
-            _route_ipv4(nic, address, length, secondary)
+def _route_address(nic: Nic, address: str, length: int) -> None:
+    """Give the routes that come with an address: to itself, to its network, to everybody in that."""
+    nic.node.addresses.setdefault(address, nic)
+    if ":" in address:
+        _route_ipv6(nic, address, length)
+    else:
+        _route_ipv4(nic, address, length, _primary(nic, address, length))
+
+
+def _route_link_local(nic: Nic) -> None:
+    """Give the address that a device makes of its MAC by itself."""
     if nic.kind not in ("lo", *_NO_LINK_LOCAL) and nic.up and nic.speaks(6) and ":" in nic.mac:
         own = link_local(nic.mac)
         nic.node.addresses.setdefault(own, nic)
@@ -259,14 +274,13 @@ def _route_addresses(nic: Nic) -> None:
 _NO_LINK_LOCAL = ("vrf", "tap")
 
 
-def _route_ipv4(nic: Nic, address: str, length: int, secondary: bool) -> None:
+def _route_ipv4(nic: Nic, address: str, length: int, primary: str) -> None:
     vrf = nic.vrf
     local = int(vrf.options["table"]) if vrf is not None else LOCAL_TABLE
     main = int(vrf.options["table"]) if vrf is not None else MAIN_TABLE
-    primary = address if not secondary else _primary(nic, address, length)
     # An address belongs to the node even while its device is down (fib_sync_down_dev).
     _add(nic, 4, "local", address, 32, local, 0, primary)
-    if not nic.up or secondary or length == 32:
+    if not nic.up or primary != address or length == 32:
         return
     if nic.kind == "lo":
         _add(nic, 4, "local", address, length, local, 0, primary)
@@ -278,6 +292,7 @@ def _route_ipv4(nic: Nic, address: str, length: int, secondary: bool) -> None:
 
 
 def _primary(nic: Nic, address: str, length: int) -> str:
+    """Give the first address of a device in the same network: the others are its secondaries."""
     number = number_of(address) >> (32 - length)
     same = (own for own, bits in nic.of_version(4) if bits == length and number_of(own) >> (32 - length) == number)
     return next(same, address)

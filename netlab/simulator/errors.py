@@ -5,7 +5,7 @@ Sources: net/ipv4/icmp.c (icmp_send), net/ipv6/icmp.c (icmp6_send); RFC 1812, 4.
 
 from __future__ import annotations
 
-from netlab.simulator.fib import Asked, look_up
+from netlab.simulator.fib import Asked, choose_source, look_up
 from netlab.simulator.filters import Tracked
 from netlab.simulator.network import Nic, Node
 from netlab.simulator.packet import QUOTED4, QUOTED6, IcmpError, Packet, is_multicast, number_of
@@ -38,6 +38,9 @@ def report(
     size = min(packet.size + (_HEAD6 if six else _HEAD4), QUOTED6 if six else QUOTED4)
     # What was for the node itself is answered from the address that it was sent to; else the route chooses.
     source = packet.destination if packet.destination in node.addresses else ""
+    if not source and six and into is not None:
+        # IPv6 speaks with an address of the device that it came in by (icmp6_send).
+        source = choose_source(node, into, packet.source) or ""
     message = "ipv6-icmp" if six else "icmp"
     error = Packet(source, packet.source, message, "error", size=size, error=IcmpError(number, sub, packet, mtu))
     related = None

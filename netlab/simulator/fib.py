@@ -140,8 +140,10 @@ def source_for(node: Node, way: Way, destination: str, version: Version) -> str 
     entry, hop = way.entry, way.hop
     if entry is not None and entry.source is not None:
         return entry.source
+    if way.kind == "local":
+        return destination
     if version == 6:
-        return _source6(node, hop.nic, destination)
+        return choose_source(node, hop.nic, destination)
     return select_address(node, hop.nic, hop.via or destination)
 
 
@@ -180,7 +182,7 @@ def _primaries(nic: Nic) -> Iterator[tuple[str, int]]:
             yield address, length
 
 
-def _source6(node: Node, nic: Nic, destination: str) -> str | None:
+def choose_source(node: Node, nic: Nic, destination: str) -> str | None:
     """Choose by RFC 6724, section 5: the address itself, its scope, the device that it leaves by, the longest match."""
     wanted = _scope(destination)
     best: tuple[tuple[int, ...], str] | None = None

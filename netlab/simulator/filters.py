@@ -60,13 +60,20 @@ class Judgement:
     translations: tuple[tuple[Chain | None, Rule | None, str], ...] = ()
 
 
+#: An echo and its reply have types of their own (nf_conntrack_proto_icmp.c, invmap).
+_TYPED = {"echo": "?", "echo-reply": "!"}
+_TURNED = str.maketrans("?!", "!?")
+
+
 def tuple_of(packet: Packet) -> Tuple:
-    return packet.source, packet.destination, packet.protocol, packet.sport, packet.dport
+    """Give what a packet is known by."""
+    protocol = packet.protocol + _TYPED.get(packet.message, "")
+    return packet.source, packet.destination, protocol, packet.sport, packet.dport
 
 
 def inverse(one: Tuple) -> Tuple:
     """Give the tuple of the answers."""
-    return one[1], one[0], one[2], one[4], one[3]
+    return one[1], one[0], one[2].translate(_TURNED), one[4], one[3]
 
 
 class Connections:
@@ -213,7 +220,7 @@ def _free(connections: Connections, wanted: Tuple) -> Tuple:
     while connections.is_taken(wanted):
         source, destination, protocol, sport, dport = wanted
         step = dport + 1 if dport < 65535 else 1024
-        wanted = (source, destination, protocol, step if protocol.endswith("icmp") else sport, step)
+        wanted = (source, destination, protocol, step if "icmp" in protocol else sport, step)
     return wanted
 
 

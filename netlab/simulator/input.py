@@ -13,7 +13,7 @@ from netlab.simulator import errors, output, tunnels
 from netlab.simulator.fib import Asked, Way, doubt_source, is_martian, look_up
 from netlab.simulator.filters import Hook, Tracked, pass_chains
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import DATAGRAM_SIZE, Packet, is_link_local, is_multicast
+from netlab.simulator.packet import Packet, is_link_local, is_multicast
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -28,14 +28,14 @@ _LEAST6: Final = 1280
 def take_packet(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
     """Take in a packet by a device: translated, believed, and then delivered or handed on."""
     node, version = nic.node, packet.version
+    if packet.carried is None:
+        walk.arrivals.append((leg, nic, packet))
     if not nic.speaks(version):
         walk.end(leg, Verdict.NO_IPV6, nic, node, f"IPv6 is off on {nic}", nic.key, None, packet)
         return
-    if packet.message != "carried" and not walk.asking:
-        walk.arrivals.append((leg, nic, packet))
     if _goes_round(walk, nic, packet, leg):
         return
-    walk.tell(leg, "arrives", nic, node, f"arrives at {nic}", nic.key)
+    walk.tell(leg, "arrives", nic, node, f"comes in by {nic.name}", nic.key)
     tracked = walk.of_node(node).find(packet) if node.tracks else None
     if node.tracks and version == 4:
         packet = replace(packet, piece=0)
@@ -68,7 +68,7 @@ def _goes_round(walk: Walk, nic: Nic, packet: Packet, leg: int) -> bool:
         if number == leg and device is nic and replace(one, ttl=packet.ttl) == packet and one.ttl > packet.ttl
     ]
     if len(same) == 1:
-        walk.tell(leg, "loop", nic, nic.node, f"comes by {nic} again: it goes round", nic.key)
+        walk.tell(leg, "loop", nic, nic.node, f"comes by {nic.name} again: it goes round", nic.key)
     return False
 
 
@@ -124,7 +124,7 @@ def _hand_on(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
     judgement = pass_chains(node, walk.of_node(node), tracked, passed, Hook("forward", nic, out))
     if not output.allowed(walk, node, judgement, nic, out, leg, tracked):
         return
-    walk.tell(leg, "forwarded", out, node, f"{node.name} forwards it, TTL {passed.ttl}", ("settings", node.name))
+    walk.tell(leg, "forwarded", out, node, f"forwards it, TTL {passed.ttl}", ("settings", node.name))
     output.leave(walk, node, output.Passage(passed, way, tracked, nic, leg))
 
 
@@ -174,7 +174,7 @@ def _deliver(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
             words = f"{node.name} has no VXLAN {packet.vni} at port {packet.dport}"
             walk.end(leg, Verdict.NO_LISTENER, nic, node, words, None, None, packet)
         return
-    walk.tell(leg, "delivered", nic, node, f"{node.name} takes it in", way.entry.key if way.entry else None)
+    walk.tell(leg, "delivered", nic, node, "takes it in", way.entry.key if way.entry else None)
     if leg > 0:
         walk.end(leg, Verdict.DELIVERED, nic, node, f"delivered to {node.name}", None, None, packet)
         return
@@ -217,8 +217,7 @@ def _reaction(
         return Verdict.NO_LISTENER, replace(back, message="rst", size=_RST_SIZE), None
     if packet.message == "datagram":
         if listens:
-            answer = None if to_all else replace(back, size=max(packet.size, DATAGRAM_SIZE))
-            return Verdict.DELIVERED, answer, None
+            return Verdict.DELIVERED, replace(back, source="") if to_all else back, None
         code = None if to_all else (3, 3) if packet.version == 4 else (1, 4)
         return Verdict.NO_LISTENER, None, code
     return Verdict.DELIVERED, None, None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netlab.facts.impairment import microseconds_of
+from netlab.facts import Impairment
+from netlab.facts.impairment import bits_of, microseconds_of
 from netlab.simulator import bridging, tunnels
 from netlab.simulator.network import SILENT, Nic
 from netlab.simulator.packet import ETHERNET, TAG, Frame, Packet
@@ -27,7 +28,7 @@ def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if frame.hops > LONGEST:
         walk.end(leg, Verdict.LOOP, nic, nic.node, f"the frame has crossed {LONGEST} wires and bridges", nic.key)
         return
-    if nic.impairment is not None and not _passes(walk, nic, leg):
+    if nic.impairment is not None and not _passes(walk, nic, frame, leg):
         return
     frame = replace(frame, hops=frame.hops + 1)
     if nic.kind == "veth":
@@ -38,7 +39,7 @@ def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         bridging.send(walk, nic, frame, leg)
     elif nic.kind == "vlan" and nic.lower is not None:
         tag = int(nic.options.get("id", 0))
-        walk.tell(leg, "tagged", nic, nic.node, f"tagged with VLAN {tag} by {nic}", nic.key)
+        walk.tell(leg, "tagged", nic, nic.node, f"{nic.name} tags it with VLAN {tag}", nic.key)
         transmit(walk, nic.lower, replace(frame, tags=(tag, *frame.tags)), leg)
     elif nic.kind == "macvlan":
         tunnels.leave_macvlan(walk, nic, frame, leg)
@@ -56,19 +57,35 @@ def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         walk.end(leg, Verdict.SWALLOWED, nic, nic.node, f"{nic} takes everything and hands on nothing", nic.key)
 
 
-def _passes(walk: Walk, nic: Nic, leg: int) -> bool:
-    """Count in an impairment; tell whether anything gets through at all."""
+def _passes(walk: Walk, nic: Nic, frame: Frame, leg: int) -> bool:
+    """Count in an impairment, but not of a question for a neighbour; tell whether anything gets through at all."""
     found = nic.impairment
     assert found is not None
-    if found.delay is not None:
-        walk.delays[leg] = walk.delays.get(leg, 0) + microseconds_of(found.delay)
-    share = 1.0 - (float(found.loss.rstrip("%")) / 100 if found.loss is not None else 0.0)
-    walk.shares[leg] = walk.shares.get(leg, 1.0) * share
-    walk.tell(leg, "impaired", nic, nic.node, f"impaired by {nic}: {' '.join(found.words())}", found.key)
+    share = 1.0 - _share(found.loss)
+    if not walk.asking:
+        walk.delays[leg] = walk.delays.get(leg, 0) + _delay(found, frame)
+        # What is spoilt on the way is thrown away at its end, for its checksum.
+        walk.shares[leg] = walk.shares.get(leg, 1.0) * share * (1.0 - _share(found.corrupt))
+    walk.tell(leg, "impaired", nic, nic.node, f"{nic.name} impairs it: {' '.join(found.words())}", found.key)
     if share > 0:
         return True
     walk.end(leg, Verdict.LOST, nic, nic.node, f"{nic} loses everything", found.key)
     return False
+
+
+def _share(text: str | None) -> float:
+    return float(text.rstrip("%")) / 100 if text is not None else 0.0
+
+
+def _delay(found: Impairment, frame: Frame) -> int:
+    """Give the microseconds that a frame is held up: jitter adds as often as it takes away.
+
+    A rate alone lets a burst pass at once (tbf); beside anything else each frame takes its time (sch_netem.c).
+    """
+    delay = microseconds_of(found.delay) if found.delay is not None else 0
+    if found.rate is not None and not found.slows_only:
+        delay += (ETHERNET + len(frame.tags) * TAG + frame.length) * 8_000_000 // bits_of(found.rate)
+    return delay
 
 
 def _cross(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
@@ -88,7 +105,7 @@ def _leave_bond(walk: Walk, bond: Nic, frame: Frame, leg: int) -> None:
     if member is None:
         walk.end(leg, Verdict.NO_CARRIER, bond, bond.node, f"no member of {bond} has a carrier", bond.key)
         return
-    walk.tell(leg, "bonded", bond, bond.node, f"{bond} sends by its member {member.name}", bond.key)
+    walk.tell(leg, "bonded", bond, bond.node, f"{bond.name} sends it by {member.name}", bond.key)
     transmit(walk, member, frame, leg)
 
 
@@ -101,7 +118,8 @@ def active_member(bond: Nic) -> Nic | None:
 
 def receive(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     """Take in a frame by a device: by a VLAN on it, by what takes its frames, or by the node itself."""
-    if not walk.asking:
+    payload = frame.payload
+    if isinstance(payload, Packet) and payload.carried is None:
         walk.seen.add((leg, nic))
     if not nic.up:
         walk.end(leg, Verdict.DOWN, nic, nic.node, f"{nic} is down", nic.key)

@@ -6,11 +6,18 @@ ndisc_recv_ns: only addresses of the very device are told), arp(7).
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address
+from typing import Final
+
 from netlab.simulator import links
 from netlab.simulator.fib import Asked, doubt_source, is_martian, look_up, select_address
+from netlab.simulator.filters import Hook, pass_chains
 from netlab.simulator.network import SILENT, Nic, Node
-from netlab.simulator.packet import Frame, Question, Told, is_link_local, link_local, number_of, question_mac
+from netlab.simulator.packet import Frame, Packet, Question, Told, is_link_local, link_local, number_of, question_mac
 from netlab.simulator.walk import Walk
+
+#: ff02::1:ff00:0, the beginning of every solicited-node group.
+_SOLICITED: Final = 0xFF02_0000_0000_0000_0000_0001_FF00_0000
 
 
 def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None:
@@ -23,18 +30,18 @@ def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None
         return nic.mac
     known = node.neighbours.get((nic.name, target))
     if known is not None:
-        walk.tell(leg, "known", nic, node, f"{target} is known to be at {known[0]}", known[1])
+        walk.tell(leg, "known", nic, node, f"knows {target} to be at {known[0]}", known[1])
         return known[0]
     found = walk.neighbours.get((nic, target))
     if found is not None:
         return found
     asker = _asker(node, nic, target, source)
-    if asker is None or not nic.carrier:
+    if asker is None or not nic.carrier or not _let_out(walk, nic, asker, solicited(target)):
         return None
     walk.run_apart(links.transmit, walk, nic, Frame(nic.mac, question_mac(target), Question(target, asker)), leg)
     found = walk.neighbours.get((nic, target))
     if found is not None:
-        walk.tell(leg, "asked", nic, node, f"{nic} asks who has {target}: it is at {found}", nic.key)
+        walk.tell(leg, "asked", nic, node, f"{nic.name} asks who has {target}: {found}", nic.key)
     return found
 
 
@@ -62,13 +69,44 @@ def _shares_link(nic: Nic, target: str, source: str) -> bool:
 def take_question(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     """Answer a question that came by a device, if the node does answer it; learn from an answer."""
     payload = frame.payload
+    assert not isinstance(payload, Packet)
     if isinstance(payload, Told):
-        walk.neighbours[nic, payload.target] = frame.source
-    elif isinstance(payload, Question) and _answers(nic, payload):
+        if not _let_in(walk, nic, payload.target, payload.asker):
+            return
+        walk.neighbours.setdefault((nic, payload.target), frame.source)  # of several the first (LOCKTIME)
+    elif _let_in(walk, nic, payload.asker, solicited(payload.target)) and _answers(nic, payload):
         if payload.asker:
             walk.neighbours.setdefault((nic, payload.asker), frame.source)
         told = Frame(nic.mac, frame.source, Told(payload.target, payload.asker))
-        walk.post(links.transmit, walk, nic, told, leg)
+        if _let_out(walk, nic, payload.target, payload.asker):
+            walk.post(links.transmit, walk, nic, told, leg)
+
+
+def _let_out(walk: Walk, nic: Nic, source: str, destination: str) -> bool:
+    """Tell whether a node's chains let its neighbour discovery out: of IPv6 that is ICMP like any other."""
+    return _passes(walk, nic, source, destination, Hook("output", None, nic), Hook("postrouting", None, nic))
+
+
+def _let_in(walk: Walk, nic: Nic, source: str, destination: str) -> bool:
+    """Tell whether a node's chains let neighbour discovery in; it belongs to no connection (nf_conntrack_icmpv6)."""
+    return _passes(walk, nic, source, destination, Hook("prerouting", nic, None), Hook("input", nic, None))
+
+
+def _passes(walk: Walk, nic: Nic, source: str, destination: str, *hooks: Hook) -> bool:
+    node = nic.node
+    if ":" not in destination or not node.chains:
+        return True
+    packet = Packet(source, destination, "ipv6-icmp", "datagram", ttl=255)
+    return all(pass_chains(node, walk.of_node(node), None, packet, hook).verdict == "accept" for hook in hooks)
+
+
+def solicited(target: str) -> str:
+    """Give the group that is asked for an IPv6 address (RFC 4291, 2.7.1); of IPv4 the address itself.
+
+    >>> solicited("fd00::1:2")
+    'ff02::1:ff01:2'
+    """
+    return str(IPv6Address(_SOLICITED | number_of(target) & 0xFFFFFF)) if ":" in target else target
 
 
 def _answers(nic: Nic, question: Question) -> bool:

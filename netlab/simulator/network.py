@@ -149,7 +149,7 @@ class Nic:
 
     def speaks(self, version: Version) -> bool:
         """Tell whether it takes packets of an IP version."""
-        return version == 4 or self.kind == "lo" or not self.node.own_setting(6, self, "disable_ipv6")
+        return version == 4 or not self.node.own_setting(6, self, "disable_ipv6")
 
     def holds(self, address: str) -> bool:
         """Tell whether an address is one of its own."""

@@ -16,7 +16,7 @@ from netlab.simulator import errors, links, neighbours
 from netlab.simulator.fib import Asked, Way, look_up, select_address, source_for
 from netlab.simulator.filters import Hook, Judgement, Tracked, pass_chains
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import Frame, Packet, group_mac, is_link_local, is_multicast
+from netlab.simulator.packet import Frame, Packet, group_mac, is_link_local, is_loopback, is_multicast
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -52,21 +52,23 @@ def send(
     if is_multicast(packet.destination) and out is not None:
         way = Way("unicast", None, None)
     if way.kind in ENDS:
-        end_by_route(walk, node, packet, way, leg)
+        if version == 6 and not any(nic.up and nic.speaks(6) for nic in node.devices.values()):
+            _end_without_source(walk, node, packet, leg)
+        else:
+            end_by_route(walk, node, packet, way, leg)
         return
     if not packet.source:
-        source = packet.destination if way.kind == "local" else source_for(node, way, packet.destination, version)
-        if way.kind == "local" and way.entry is not None and way.entry.source is not None and version == 4:
-            source = packet.destination
+        source = source_for(node, way, packet.destination, version)
         if source is None:
-            words = f"{node.name} has no IPv{version} address to send from"
-            walk.end(leg, Verdict.NO_SOURCE, None, node, words, None, errno.EADDRNOTAVAIL, packet)
+            _end_without_source(walk, node, packet, leg)
             return
         packet = replace(packet, source=source)
     if not walk.asking and leg < len(walk.legs) and packet.message != "carried":
         walk.legs[leg].packet = packet
     nic = _device_of(node, way, out)
-    walk.tell(leg, "sent", nic, node, f"{node.name} sends {packet}", None)
+    if _stays_inside(walk, node, packet, nic, leg) or _is_too_big(walk, node, packet, way, nic, leg):
+        return
+    walk.tell(leg, "sent", nic, node, f"sends {packet}", None)
     tell_route(walk, node, way, packet, leg)
     if node.tracks and tracked is None:
         tracked = walk.of_node(node).find(packet)
@@ -80,7 +82,23 @@ def send(
             end_by_route(walk, node, packet, way, leg)
             return
         tell_route(walk, node, way, packet, leg)
+        if _stays_inside(walk, node, packet, _device_of(node, way, out), leg):
+            return
     leave(walk, node, Passage(judgement.packet, way, tracked, None, leg), out)
+
+
+def _end_without_source(walk: Walk, node: Node, packet: Packet, leg: int) -> None:
+    words = f"{node.name} has no IPv{packet.version} address to send from"
+    walk.end(leg, Verdict.NO_SOURCE, None, node, words, None, errno.EADDRNOTAVAIL, packet)
+
+
+def _stays_inside(walk: Walk, node: Node, packet: Packet, nic: Nic, leg: int) -> bool:
+    """Tell whether a packet from 127.0.0.0/8 would leave the node, which it may by `route_localnet` only."""
+    if packet.version == 6 or not is_loopback(packet.source) or nic.kind == "lo" or node.setting(nic, "route_localnet"):
+        return False
+    words = f"{packet.source} may not leave {node.name} by {nic.name}"
+    walk.end(leg, Verdict.MARTIAN, nic, node, words, ("settings", node.name), errno.EINVAL, packet)
+    return True
 
 
 def _device_of(node: Node, way: Way, out: Nic | None = None) -> Nic:
@@ -100,7 +118,7 @@ def tell_route(walk: Walk, node: Node, way: Way, packet: Packet, leg: int) -> No
     hop = "" if way.hop is None or way.hop.via is None else f" via {way.hop.via}"
     device = "itself" if entry.kind == "local" else f"dev {way.hop.nic.name}" if way.hop is not None else entry.kind
     table = {254: "main", 255: "local"}.get(entry.table, str(entry.table))
-    words = f"{node.name} routes {packet.destination} by {entry.to}{hop} {device} (table {table})"
+    words = f"routes {packet.destination} by {entry.to}{hop} {device}, table {table}"
     walk.tell(leg, "route", way.hop.nic if way.hop is not None else None, node, words, entry.key)
 
 
@@ -126,7 +144,7 @@ def allowed(
     for chain, rule, words in found.translations:
         key = chain.key if chain is not None else None
         said = f" by {rule_text(rule)}" if rule is not None and walk.tells else ""
-        walk.tell(leg, "translated", into or out, node, f"{node.name} translates: {words}{said}", key)
+        walk.tell(leg, "translated", into or out, node, f"translates: {words}{said}", key)
     if found.verdict == "accept":
         return True
     words = _blamed(node, found.chain, found.rule)
@@ -184,14 +202,22 @@ def _fit(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int, p
     whole = node.tracks and packet.version == 4
     if (packet.size if whole else packet.largest) <= mtu:
         return replace(packet, piece=0) if whole and packet.piece else packet
-    if packet.dont_fragment and passage.into is None:
-        words = f"{packet.size} bytes are more than the MTU of {nic}, {mtu}, and it must not be taken apart"
-        walk.end(leg, Verdict.TOO_BIG, nic, node, words, _mtu_key(way, nic), errno.EMSGSIZE, packet)
+    if packet.dont_fragment and passage.into is None and _is_too_big(walk, node, packet, way, nic, leg):
         return None
     head, size = (20, mtu) if packet.version == 4 else (_FRAGMENT6, max(mtu, _LEAST6))
     piece = (size - head) // 8 * 8 + head
-    walk.tell(leg, "fragmented", nic, node, f"{node.name} takes it apart: the MTU of {nic} is {mtu}", nic.key)
+    walk.tell(leg, "fragmented", nic, node, f"takes it apart: the MTU of {nic.name} is {mtu}", nic.key)
     return replace(packet, piece=piece)
+
+
+def _is_too_big(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int) -> bool:
+    """End a packet of the node's own that does not fit, and must not be taken apart: its sender is told at once."""
+    mtu = mtu_of(way, nic)
+    if not packet.dont_fragment or packet.largest <= mtu:
+        return False
+    words = f"{packet.size} bytes are more than the MTU of {nic}, {mtu}, and it must not be taken apart"
+    walk.end(leg, Verdict.TOO_BIG, nic, node, words, _mtu_key(way, nic), errno.EMSGSIZE, packet)
+    return True
 
 
 def _mtu_key(way: Way, nic: Nic) -> tuple[str, ...] | None:
@@ -205,7 +231,7 @@ def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, p
         return
     mac = neighbours.find(walk, nic, near, packet.source, leg)
     if mac is not None:
-        walk.tell(leg, "leaves", nic, node, f"leaves by {nic}", nic.key)
+        walk.tell(leg, "leaves", nic, node, f"sends it out by {nic.name}", nic.key)
         links.transmit(walk, nic, Frame(nic.mac, mac, packet), leg)
         return
     why = _why_unknown(nic, near)

@@ -20,6 +20,24 @@ PING_SIZE, SYN_SIZE, DATAGRAM_SIZE = 84, 60, 34
 QUOTED4, QUOTED6 = 576, 1280
 
 
+#: ICMP errors by version, type and code (RFC 792, RFC 1812, RFC 4443).
+_ERRORS = {
+    (4, 3, 0): "net unreachable",
+    (4, 3, 1): "host unreachable",
+    (4, 3, 3): "port unreachable",
+    (4, 3, 4): "fragmentation needed",
+    (4, 3, 13): "administratively prohibited",
+    (4, 11, 0): "time exceeded",
+    (6, 1, 0): "no route to destination",
+    (6, 1, 1): "administratively prohibited",
+    (6, 1, 2): "beyond scope of source",
+    (6, 1, 3): "address unreachable",
+    (6, 1, 4): "port unreachable",
+    (6, 2, 0): "packet too big",
+    (6, 3, 0): "time exceeded",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class IcmpError:
     """What an ICMP error says: type and code, the packet that it is about, and the MTU of one that is too big."""
@@ -28,6 +46,11 @@ class IcmpError:
     code: int
     about: Packet
     mtu: int = 0
+
+    def words(self) -> str:
+        """Say what it says, as ping(8) does."""
+        words = _ERRORS.get((self.about.version, self.type, self.code), f"error {self.type}/{self.code}")
+        return f"{words}, mtu {self.mtu}" if self.mtu else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +90,9 @@ class Packet:
     def words(self) -> str:
         """Say what kind of packet it is."""
         if self.message == "error" and self.error is not None:
-            return f"icmp error {self.error.type}/{self.error.code}"
+            return f"icmp {self.error.words()}"
         if self.message in ("echo", "echo-reply"):
-            return self.message.replace("-", " ")
+            return "echo request" if self.message == "echo" else "echo reply"
         if self.message == "carried":
             return f"vxlan {self.vni}"
         return f"{self.protocol} {self.message} {self.sport} -> {self.dport}"

@@ -6,10 +6,11 @@ from collections.abc import Collection
 from typing import Final
 
 from netlab.simulator import input as incoming
-from netlab.simulator import neighbours, output
+from netlab.simulator import links, neighbours, output
+from netlab.simulator.fib import Asked, look_up, select_address, source_for
 from netlab.simulator.filters import Tracked
 from netlab.simulator.network import Network, Nic, Node
-from netlab.simulator.packet import Frame, Packet
+from netlab.simulator.packet import Frame, Packet, Question, question_mac
 from netlab.simulator.walk import Walk
 
 
@@ -52,3 +53,24 @@ def simulate(
     output.send(walk, sender, packet, leg)
     walk.run()
     return walk
+
+
+def ask(network: Network, node: str, device: str, target: str) -> str | None:
+    """Ask by a device who has an IPv4 address, past what the node knows of neighbours; give the MAC that answers first.
+
+    The question is a frame of its own: no route and no filter of the node is asked about it.
+    """
+    walk = Walk(network, _LAYERS, tells=False)
+    nic = network.nodes[node].devices[device]
+    question = Question(target, _asker(nic, target) or "")
+    walk.run_apart(links.transmit, walk, nic, Frame(nic.mac, question_mac(target), question), 0)
+    return walk.neighbours.get((nic, target))
+
+
+def _asker(nic: Nic, target: str) -> str | None:
+    """Give the address that a question leaves with: without a route all is on the link (ip_route_output_key_hash_rcu)."""
+    way = look_up(nic.node, Asked(4, target, out=nic))
+    if way.kind == "none":
+        return select_address(nic.node, nic, None, on_link=True)
+    leads = way.kind == "unicast" and way.hop is not None and way.hop.nic is nic
+    return source_for(nic.node, way, target, 4) if leads else None

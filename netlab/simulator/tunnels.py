@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from netlab.facts.devices import EVERYBODY, PASSTHRU
 from netlab.simulator import links
+from netlab.simulator.fib import Asked, look_up
 from netlab.simulator.network import Nic, Node
 from netlab.simulator.packet import ETHERNET, Frame, Packet, Told
 from netlab.simulator.verdicts import Verdict
@@ -36,11 +37,24 @@ def encapsulate(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         return
     vni, port = int(nic.options.get("id", 0)), int(nic.options.get("port", 4789))
     for host in hosts:
+        if _leads_back(nic, host):
+            words = f"{nic.node.name} reaches {host} by {nic.name} itself"
+            walk.end(leg, Verdict.LOOP, nic, nic.node, words, nic.key)
+            continue
         size = frame.length + ETHERNET + _VXLAN + (_IP6 if ":" in host else _IP4)
         source = str(nic.options.get("local", ""))
         packet = Packet(source, host, "udp", "carried", 49152, port, size=size, carried=frame, vni=vni)
-        walk.tell(leg, "encapsulated", nic, nic.node, f"{nic} carries it to {host} (VXLAN {vni})", nic.key)
+        walk.tell(leg, "encapsulated", nic, nic.node, f"{nic.name} carries it to {host}, VXLAN {vni}", nic.key)
         walk.layers.send(walk, nic.node, packet, leg, nic.lower)
+
+
+def _leads_back(nic: Nic, host: str) -> bool:
+    """Tell whether what a VXLAN carries would be carried by itself (vxlan_xmit_one: a circular route)."""
+    source = nic.options.get("local")
+    way = look_up(
+        nic.node, Asked(6 if ":" in host else 4, host, None if source is None else str(source), None, nic.lower)
+    )
+    return way.hop is not None and way.hop.nic is nic
 
 
 def decapsulate(walk: Walk, node: Node, packet: Packet, leg: int) -> bool:
@@ -55,7 +69,7 @@ def decapsulate(walk: Walk, node: Node, packet: Packet, leg: int) -> bool:
             continue
         if nic.options.get("learning"):
             walk.hosts.setdefault(nic, {})[packet.carried.source] = packet.source
-        walk.tell(leg, "decapsulated", nic, node, f"{nic} takes it out of VXLAN {packet.vni}", nic.key)
+        walk.tell(leg, "decapsulated", nic, node, f"{nic.name} takes it out of VXLAN {packet.vni}", nic.key)
         walk.post(links.receive, walk, nic, packet.carried, leg)
         return True
     return False
@@ -76,7 +90,9 @@ def leave_macvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         siblings = [other for other in _macvlans(below) if other is not nic and other.options.get("mode") == _BRIDGE]
         for other in siblings:
             if frame.is_group or frame.destination == other.mac:
-                walk.tell(leg, "bridged", nic, nic.node, f"{nic} hands it to {other.name} on the same device", nic.key)
+                walk.tell(
+                    leg, "bridged", nic, nic.node, f"{nic.name} hands it to {other.name} on the same device", nic.key
+                )
                 walk.post(links.receive, walk, other, frame, leg)
                 if not frame.is_group:
                     return
@@ -87,18 +103,21 @@ def enter_macvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
     """Hand a frame that comes to a device with macvlans to those that it is for; what is for none, to the device."""
     macvlans = _macvlans(below)
     only = next((nic for nic in macvlans if nic.options.get("mode") == PASSTHRU), None)
-    if only is not None:
-        walk.post(links.receive, walk, only, frame, leg)
+    if only is not None and not frame.is_group:
+        # It takes everything for its own (pkt_type); a bridge or bond above looks at the MAC itself.
+        own = frame if only.master is not None else replace(frame, destination=only.mac)
+        walk.post(links.receive, walk, only, own, leg)
         return
     if frame.is_group:
+        links.take(walk, below, frame, leg)  # the others get their copies later (macvlan_process_broadcast)
         for nic in macvlans:
             if nic.mac != frame.source:
                 walk.post(links.receive, walk, nic, frame, leg)
-    else:
-        for nic in macvlans:
-            if nic.mac == frame.destination:
-                walk.post(links.receive, walk, nic, frame, leg)
-                return
+        return
+    for nic in macvlans:
+        if nic.mac == frame.destination:
+            walk.post(links.receive, walk, nic, frame, leg)
+            return
     links.take(walk, below, frame, leg)
 
 
@@ -116,7 +135,7 @@ def leave_ipvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         return
     for other in _ipvlans(below):
         if other is not nic and _is_for(other, frame):
-            walk.tell(leg, "bridged", nic, nic.node, f"{nic} hands it to {other.name} on the same device", nic.key)
+            walk.tell(leg, "bridged", nic, nic.node, f"{nic.name} hands it to {other.name} on the same device", nic.key)
             walk.post(links.take, walk, other, replace(frame, destination=other.mac), leg)
             return
     links.transmit(walk, below, frame, leg)

@@ -19,6 +19,8 @@ from netlab.simulator.verdicts import Verdict
 
 #: How many frames and packets one walk may move, and over how many wires and bridges one frame may go.
 BUDGET, LONGEST = 200_000, 64
+#: How deep questions may lie in each other: a tunnel over a tunnel asks for one neighbour on behalf of another's.
+NESTED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,8 @@ class Walk:
 
     def run_apart(self, work: Callable[..., None], *arguments: Any) -> None:
         """Walk a question for a neighbour to its end, while everything else waits."""
+        if self.asking >= NESTED:
+            return
         waiting, self._queue = self._queue, deque()
         self.asking += 1
         self.post(work, *arguments)

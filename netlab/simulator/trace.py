@@ -1,0 +1,186 @@
+"""A walk -> a trace: the way there and the way back, step by step, and the verdict with what is behind it."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from netlab.facts import Key
+from netlab.simulator.network import Network
+from netlab.simulator.packet import DATAGRAM_SIZE, PING_SIZE, SYN_SIZE, Message, Packet
+from netlab.simulator.simulating import simulate
+from netlab.simulator.verdicts import Verdict
+from netlab.simulator.walk import End, Step, Walk
+
+#: Ends of a copy of a frame that say nothing of the packet, while another copy has an end of its own.
+_OF_COPIES: Final = frozenset({Verdict.NOT_TAKEN, Verdict.NO_CARRIER, Verdict.DOWN, Verdict.VLAN, Verdict.NOWHERE})
+#: Ends at the destination itself.
+TAKEN_IN: Final = frozenset({Verdict.DELIVERED, Verdict.NO_LISTENER, Verdict.IGNORED})
+#: Ports that a simulated connection comes from, and the identifier of a simulated ping.
+_SOURCE_PORT, _IDENTIFIER = 49152, 1
+
+
+#: What each kind sends: protocol, message, and size in IPv4; by how much IPv6's header is longer.
+_KINDS: Final[Mapping[str, tuple[str, Message, int]]] = {
+    "icmp": ("icmp", "echo", PING_SIZE),
+    "tcp": ("tcp", "syn", SYN_SIZE),
+    "udp": ("udp", "datagram", DATAGRAM_SIZE),
+}
+_LONGER6: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is sent: `kind` is icmp, tcp or udp; a size counts the IP header."""
+
+    kind: str
+    destination: str
+    port: int = 0
+    size: int | None = None
+    ttl: int = 64
+    dont_fragment: bool = False
+
+    def packet(self) -> Packet:
+        """Give the packet that its sender's kernel would make, but for its source."""
+        six = ":" in self.destination
+        protocol, message, size = _KINDS[self.kind]
+        ports = (_IDENTIFIER, _IDENTIFIER) if self.kind == "icmp" else (_SOURCE_PORT, self.port)
+        return Packet(
+            source="",
+            destination=self.destination,
+            protocol="ipv6-icmp" if six and self.kind == "icmp" else protocol,
+            message=message,
+            sport=ports[0],
+            dport=ports[1],
+            ttl=self.ttl,
+            size=self.size or size + _LONGER6 * six,
+            dont_fragment=self.dont_fragment,
+        )
+
+    def words(self) -> str:
+        return "ping" if self.kind == "icmp" else f"{self.kind} {self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class LegTrace:
+    """The way of one packet: who sent it, its steps, and its end; `reason` is the leg that it answers."""
+
+    number: int
+    node: str
+    packet: Packet
+    reason: int | None
+    steps: tuple[Step, ...]
+    end: End
+
+    @property
+    def words(self) -> str:
+        """Say what the packet is."""
+        return str(self.packet)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What became of a packet and of its answers."""
+
+    source: str
+    question: Question
+    legs: tuple[LegTrace, ...]
+    #: What the sender is told: reply, open, refused, error (an ICMP error, or an errno at once), or silence.
+    answer: str
+    #: The leg whose end is the verdict's: the one that failed, or the answer that came.
+    deciding: LegTrace
+    #: Expected round trip in microseconds, and share of such packets that are answered, by the impairments on the way.
+    delay: int = 0
+    share: float = 1.0
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.deciding.end.verdict
+
+    @property
+    def ok(self) -> bool:
+        """Whether the packet came to its destination, and the answer that says so came back."""
+        return self.answer in ("reply", "open")
+
+
+def trace(network: Network, source: str, question: Question, listeners: Collection[tuple[str, str, int]] = ()) -> Trace:
+    """Send a packet from a node and tell its way, and that of every answer."""
+    return trace_of(simulate(network, source, question.packet(), listeners=listeners), source, question)
+
+
+def trace_of(walk: Walk, source: str, question: Question) -> Trace:
+    """Turn a walk that has come to its end into its trace."""
+    steps: dict[int, list[Step]] = {}
+    for step in walk.steps:
+        steps.setdefault(step.leg, []).append(step)
+    legs = []
+    for number, leg in enumerate(walk.legs):
+        end = end_of(walk, number)
+        legs.append(LegTrace(number, leg.node, leg.packet, leg.reason, tuple(steps.get(number, ())), end))
+    answer, deciding = _decide(legs, source)
+    delay = sum(walk.delays.get(leg.number, 0) for leg in legs[:2])
+    share = walk.shares.get(0, 1.0) * walk.shares.get(1, 1.0)
+    return Trace(source, question, tuple(legs), answer, deciding, delay, share)
+
+
+def end_of(walk: Walk, leg: int) -> End:
+    """Give the end of a leg: that of the copy which says most of it."""
+    ends = [end for end in walk.ends if end.leg == leg]
+    if not ends:
+        packet = walk.legs[leg].packet
+        verdict = Verdict.LOOP if walk.spent else Verdict.NOT_TAKEN
+        words = "its copies go round for ever" if walk.spent else f"nobody takes what is for {packet.destination}"
+        return End(leg, verdict, walk.legs[leg].node, None, words, None, None, packet)
+    goes_round = any(step.leg == leg and step.what == "loop" for step in walk.steps)
+    found = min(ends, key=_weight)
+    if goes_round and found.verdict is Verdict.TTL_EXCEEDED:
+        words = f"it goes round until its TTL ends at {found.node}"
+        return End(leg, Verdict.LOOP, found.node, found.device, words, found.key, None, found.packet)
+    return found
+
+
+def _weight(end: End) -> int:
+    return 0 if end.verdict in TAKEN_IN else 2 if end.verdict in _OF_COPIES else 1
+
+
+#: What an answer is to whoever waits for it.
+_ANSWERS: Final[Mapping[str, str]] = {
+    "echo-reply": "reply",
+    "datagram": "reply",
+    "syn-ack": "open",
+    "rst": "refused",
+    "error": "error",
+}
+_BEST = ("reply", "open", "refused", "error")
+
+
+def _decide(legs: list[LegTrace], source: str) -> tuple[str, LegTrace]:
+    first = legs[0]
+    came = [leg for leg in legs[1:] if leg.end.verdict in TAKEN_IN and leg.end.node == source]
+    if came:
+        best = min(came, key=lambda leg: _BEST.index(_ANSWERS[leg.packet.message]))
+        answer = _ANSWERS[best.packet.message]
+        if answer in ("reply", "open"):
+            return answer, best
+        if answer == "error" and best.packet.error is not None and best.packet.error.code == _port_code(best.packet):
+            refused = first.end.verdict is Verdict.NO_LISTENER
+            return ("refused" if refused else "error"), first
+        return answer, first
+    if first.end.errno is not None and first.end.errno != errno.EPERM:
+        return "error", first
+    if first.end.verdict is not Verdict.DELIVERED:
+        return "silence", first
+    lost = [leg for leg in legs[1:] if leg.reason == 0]
+    return "silence", (lost[0] if lost else first)
+
+
+def _port_code(packet: Packet) -> int:
+    return 4 if packet.version == 6 else 3
+
+
+def facts_behind(found: Trace) -> tuple[Key, ...]:
+    """Give the keys of the facts that a trace's steps and ends stand on."""
+    keys = [step.key for leg in found.legs for step in leg.steps] + [leg.end.key for leg in found.legs]
+    return tuple(dict.fromkeys(key for key in keys if key is not None))

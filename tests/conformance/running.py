@@ -1,0 +1,136 @@
+"""One random lab: applied in a sandbox, probed for real, and compared with what the simulator says.
+
+A disagreement is probed again before it is believed: the kernel tells errors sparingly, and a machine may be too busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from netlab import app
+from netlab.app.targets import look_up
+from netlab.app.world import World
+from netlab.namespaces.inside import run_inside
+from netlab.simulator.compiling import network_of
+from netlab.topology import read
+from netlab.topology.lab import Lab
+from tests.conformance.agreement import Disagreement, comparable, disagreements, predict
+from tests.conformance.forget import forget
+from tests.conformance.hurry import hurry
+from tests.conformance.labs import random_topology
+from tests.conformance.labs_probes import Listener, random_probes
+from tests.conformance.observe import observe
+from tests.conformance.probe_packets import Observation, Probe
+
+#: Seconds after the last probe until everything has been told, neighbours that do not answer among it.
+PATIENCE = 0.8
+#: The same for what is probed again: one probe of each node at a time, as a router tells a sender of a missing route
+#: once a second (net/ipv4/route.c, ip_error).
+AGAIN = 1.2
+#: How often a disagreement must show to be believed.
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LabRun:
+    """What became of one lab: how many probes, which disagree even when probed again, how many only at first."""
+
+    seed: int
+    text: str
+    probes: int
+    disagreements: tuple[Disagreement, ...]
+    passing: int = 0
+    #: Words of a lab that could not be applied.
+    fault: str | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of many labs."""
+
+    labs: int = 0
+    probes: int = 0
+    passing: int = 0
+    disagreeing: list[tuple[LabRun, Disagreement]] = field(default_factory=list)
+    faults: list[LabRun] = field(default_factory=list)
+
+    def add(self, run: LabRun) -> None:
+        self.labs += 1
+        self.probes += run.probes
+        self.passing += run.passing
+        self.disagreeing += [(run, one) for one in run.disagreements]
+        if run.fault is not None:
+            self.faults.append(run)
+
+    @property
+    def rate(self) -> float:
+        """The share of probes on which simulator and kernel agree."""
+        return 1 - len(self.disagreeing) / self.probes if self.probes else 1.0
+
+
+def run_lab(seed: int, count: int, folder: Path) -> LabRun:
+    """Run one lab of so many probes; to be called on a made-up machine."""
+    rng = Random(seed)
+    text = random_topology(rng)
+    lab = read(text.encode(), f"lab-{seed}.yml")
+    probes, listeners = random_probes(rng, lab, count)
+    return run_text(text, probes, listeners, folder, seed)
+
+
+def run_text(text: str, probes: Sequence[Probe], listeners: frozenset[Listener], folder: Path, seed: int = 0) -> LabRun:
+    """Apply a lab, probe it, compare, and take it down."""
+    file = folder / f"lab-{seed}.yml"
+    file.write_text(text)
+    lab = read(text.encode(), str(file))
+    applied = app.apply(str(file), sandbox=True)
+    if applied.outcome != "applied":
+        return LabRun(seed, text, 0, (), 0, "; ".join(problem.what for problem in applied.problems))
+    try:
+        found, passing = _compare(lab, probes, listeners)
+        return LabRun(seed, text, len(probes), tuple(found), passing)
+    finally:
+        app.destroy(lab.name)
+
+
+def _compare(lab: Lab, probes: Sequence[Probe], listeners: frozenset[Listener]) -> tuple[list[Disagreement], int]:
+    network = network_of(lab.facts)
+    predicted = {probe.number: predict(network, probe, listeners) for probe in probes}
+    sandbox = look_up(World.here(), lab.name).sandbox
+    nodes = list(lab.nodes)
+
+    def seen(look: Callable[[], tuple[Observation, ...]]) -> list[Observation]:
+        return [comparable(network, one) for one in run_inside(sandbox, look)]
+
+    def first() -> tuple[Observation, ...]:
+        hurry(lab.name, nodes)
+        return observe(lab.name, nodes, probes, listeners, patience=PATIENCE)
+
+    left = disagreements([predicted[probe.number] for probe in probes], seen(first))
+    at_first = len(left)
+    for _ in range(_TRIES - 1):
+        still: list[Disagreement] = []
+        for few in _one_of_each([one.probe for one in left]):
+
+            def again(few: Sequence[Probe] = few) -> tuple[Observation, ...]:
+                forget(lab.name, nodes)
+                return observe(lab.name, nodes, few, listeners, patience=AGAIN, pace=20.0)
+
+            still += disagreements([predicted[probe.number] for probe in few], seen(again))
+        left = still
+    return left, at_first - len(left)
+
+
+def _one_of_each(probes: Sequence[Probe]) -> list[list[Probe]]:
+    """Sort probes into rounds in which no node sends twice."""
+    rounds: list[list[Probe]] = []
+    for probe in probes:
+        fitting = (one for one in rounds if all(other.source != probe.source for other in one))
+        found = next(fitting, None)
+        if found is None:
+            rounds.append([probe])
+        else:
+            found.append(probe)
+    return rounds
