@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from netlab.simulator import links
+from netlab.simulator import bridge_filter, links
+from netlab.simulator.ears import ears_of
 from netlab.simulator.network import Nic
-from netlab.simulator.packet import BROADCAST, TAG, Frame
+from netlab.simulator.packet import BROADCAST, TAG, Frame, Question
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -72,7 +73,12 @@ def take(walk: Walk, port: Nic, frame: Frame, leg: int) -> None:
     # A bridge that forgets at once learns nothing: br_fdb_update.
     if (port.port is None or port.port.learning) and bridge.options.get("ageing"):
         walk.ports.setdefault(bridge, {})[frame.source, vlan] = port
-    own = any(frame.destination == nic.mac for nic in (bridge, *bridge.members))
+    if bridge_filter.looks_at(bridge, frame):
+        passed = bridge_filter.come_in(walk, bridge, frame, leg)
+        if passed is None:
+            return
+        frame = passed
+    own = not frame.is_group and any(frame.destination == nic.mac for nic in (bridge, *bridge.members))
     if frame.is_group or own:
         if frame.is_group:
             _flood(walk, bridge, port, frame, vlan, leg)
@@ -137,7 +143,7 @@ def _flood(walk: Walk, bridge: Nic, source: Nic | None, frame: Frame, vlan: int,
     unknown = not frame.is_group
     ports = [
         port
-        for port in bridge.members
+        for port in reversed(_worth_asking(walk, bridge, frame))  # the last to join is the first in the kernel's list
         if _leaves(bridge, source, port, vlan) is None
         and not (unknown and port.port is not None and not port.port.flood)
     ]
@@ -152,8 +158,22 @@ def _flood(walk: Walk, bridge: Nic, source: Nic | None, frame: Frame, vlan: int,
         _emit(walk, bridge, port, frame, vlan, leg)
 
 
+def _worth_asking(walk: Walk, bridge: Nic, frame: Frame) -> list[Nic]:
+    """Give the ports that a frame may be flooded to; a question for a neighbour to those where it could be answered."""
+    if not walk.asking or not isinstance(frame.payload, Question):
+        return bridge.members
+    ears = walk.network.ears.get(bridge)
+    if ears is None:
+        ears = walk.network.ears[bridge] = ears_of(bridge)
+    return ears.asked(frame.payload.target)
+
+
 def _emit(walk: Walk, bridge: Nic, port: Nic, frame: Frame, vlan: int, leg: int) -> None:
     """Let a frame leave by a port, tagged or not; one that is too long is dropped (br_dev_queue_push_xmit)."""
+    passed = bridge_filter.go_out(walk, bridge, frame, leg)
+    if passed is None:
+        return
+    frame = passed
     if bridge.filtering and vlan not in _vlans_of(port).untagged:
         frame = replace(frame, tags=(vlan, *frame.tags))
     if frame.length + len(frame.tags) * TAG > port.mtu + TAG:

@@ -299,13 +299,14 @@ def _primary(nic: Nic, address: str, length: int) -> str:
 
 
 def _route_ipv6(nic: Nic, address: str, length: int) -> None:
-    if not nic.up or not nic.speaks(6):
+    if not nic.speaks(6):
         return
     vrf = nic.vrf
     local = int(vrf.options["table"]) if vrf is not None else LOCAL_TABLE
     main = int(vrf.options["table"]) if vrf is not None else MAIN_TABLE
     _add(nic, 6, "local", address, 128, local, 0, address)
-    if nic.kind != "lo":
+    # An address that a device that is down was given is the node's own all the same (fc_ignore_dev_down).
+    if nic.kind != "lo" and nic.up:
         # Connected routes of IPv6 prefer no source: RFC 6724 chooses.
         _add(nic, 6, "unicast", address, length, main, _CONNECTED6, None)
 

@@ -42,7 +42,8 @@ def report(
         # IPv6 speaks with an address of the device that it came in by (icmp6_send).
         source = choose_source(node, into, packet.source) or ""
     message = "ipv6-icmp" if six else "icmp"
-    error = Packet(source, packet.source, message, "error", size=size, error=IcmpError(number, sub, packet, mtu))
+    said = IcmpError(number, sub, packet, mtu)
+    error = Packet(source, packet.source, message, "error", ttl=node.ttl(packet.version), size=size, error=said)
     related = None
     if tracked is not None:
         related = Tracked(tracked.connection, not tracked.answers, related=True)

@@ -50,7 +50,10 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the chains of a hook made of a packet: the packet as it goes on, or `drop` or `reject` and by what."""
+    """What the chains of a hook made of a packet: the packet as it goes on, or `drop` or `reject` and by what.
+
+    `ended`: it was routed anew, and no route took it on.
+    """
 
     packet: Packet
     verdict: str = "accept"
@@ -125,6 +128,8 @@ class Hook:
     out: Nic | None
     #: The address that masquerading would give, by the device and next hop.
     masquerade: Callable[[], str | None] = lambda: None
+    #: Of the node's own packets: routes one anew whose destination is translated, at once (nf_nat_ipv4_local_fn).
+    reroute: Callable[[Packet], bool] = lambda packet: True
 
 
 def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, packet: Packet, hook: Hook) -> Judgement:
@@ -136,7 +141,10 @@ def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, p
     at = -100 if hook.name in _OF_DESTINATION else 100
     for chain in chains:
         if not translated and manipulates and chain.kind != "nat" and chain.priority > at:
-            packet, translated = _apply(packet, tracked, hook, translations), True
+            before, translated = packet, True
+            packet = _apply(packet, tracked, hook, translations)
+            if packet.destination != before.destination and not hook.reroute(packet):
+                return Judgement(packet, "ended", translations=tuple(translations))
         if chain.kind == "nat":
             if tracked is not None and not tracked.connection.confirmed and not tracked.related:
                 _choose(node, connections, tracked, packet, chain, hook, translations)
@@ -145,7 +153,9 @@ def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, p
         if verdict != "accept":
             return Judgement(packet, verdict, chain, rule, tuple(translations))
     if not translated and manipulates:
-        packet = _apply(packet, tracked, hook, translations)
+        before, packet = packet, _apply(packet, tracked, hook, translations)
+        if packet.destination != before.destination and not hook.reroute(packet):
+            return Judgement(packet, "ended", translations=tuple(translations))
     return Judgement(packet, translations=tuple(translations))
 
 
@@ -158,7 +168,7 @@ def _filter(node: Node, tracked: Tracked | None, packet: Packet, chain: Chain, h
 
 def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hook: Hook) -> bool:
     """Tell whether a rule looks at a packet; what netlab cannot read it takes to match nothing."""
-    if rule.other is not None:
+    if rule.other is not None or (rule.to is not None and (":" in rule.to) != (packet.version == 6)):
         return False
     for name, nic in ((rule.iif, hook.into), (rule.oif, hook.out)):
         if name is not None and (nic is not None and nic.name == name.removeprefix("!")) == name.startswith("!"):

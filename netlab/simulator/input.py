@@ -13,7 +13,7 @@ from netlab.simulator import errors, output, tunnels
 from netlab.simulator.fib import Asked, Way, doubt_source, is_martian, look_up
 from netlab.simulator.filters import Hook, Tracked, pass_chains
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import Packet, is_link_local, is_multicast
+from netlab.simulator.packet import Frame, Packet, is_link_local, is_multicast
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -25,9 +25,11 @@ _RST_SIZE, _SYN_ACK_SIZE = 40, 60
 _LEAST6: Final = 1280
 
 
-def take_packet(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
+def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     """Take in a packet by a device: translated, believed, and then delivered or handed on."""
-    node, version = nic.node, packet.version
+    node, packet = nic.node, frame.payload
+    assert isinstance(packet, Packet)
+    version = packet.version
     if packet.carried is None:
         walk.arrivals.append((leg, nic, packet))
     if not nic.speaks(version):
@@ -36,13 +38,13 @@ def take_packet(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
     if _goes_round(walk, nic, packet, leg):
         return
     walk.tell(leg, "arrives", nic, node, f"comes in by {nic.name}", nic.key)
-    tracked = walk.of_node(node).find(packet) if node.tracks else None
-    if node.tracks and version == 4:
-        packet = replace(packet, piece=0)
-    judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("prerouting", nic, None))
-    if not output.allowed(walk, node, judgement, nic, None, leg, tracked):
-        return
-    packet = judgement.packet
+    tracked: Tracked | None = frame.tracked
+    if not frame.looked_at:
+        tracked = walk.of_node(node).find(packet) if node.tracks else None
+        judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("prerouting", nic, None))
+        if not output.allowed(walk, node, judgement, nic, None, leg, tracked):
+            return
+        packet = judgement.packet
     into = nic.vrf or nic
     if version == 4 and is_martian(node, into, packet.source, packet.destination):
         words = f"{node.name} takes nothing from {packet.source} to {packet.destination} by {nic}"
@@ -96,9 +98,10 @@ def _hand_on(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
         # An IPv6 host says so even where it does not forward (ip6_pkt_discard); one of IPv4 is silent (ip_error).
         verdict = output.ENDS[way.kind][0] if forwards or version == 6 else Verdict.NOT_FORWARDED
         code = (_CODES4 if version == 4 else _CODES6).get(way.kind)
-        output.end_by_route(walk, node, packet, way, leg) if verdict is not Verdict.NOT_FORWARDED else _stop(
-            walk, nic, packet, leg
-        )
+        if verdict is Verdict.NOT_FORWARDED:
+            _stop(walk, nic, packet, leg)
+        else:
+            output.end_by_route(walk, node, packet, way, leg, own=False)
         if code is not None and (forwards or version == 6):
             errors.report(walk, node, packet, code, leg, nic, tracked)
         return
@@ -110,7 +113,8 @@ def _hand_on(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
     if version == 4 and not _is_believed(walk, nic, packet, out, leg):
         return
     if packet.ttl <= 1:
-        walk.end(leg, Verdict.TTL_EXCEEDED, nic, node, f"its TTL ends at {node.name}", None, None, packet)
+        words = f"its TTL ends at {node.name}"
+        walk.end(leg, Verdict.TTL_EXCEEDED, nic, node, words, ("settings", node.name), None, packet)
         errors.report(walk, node, packet, (11, 0) if version == 4 else (3, 0), leg, nic, tracked)
         return
     if version == 6 and is_link_local(packet.source):
@@ -144,8 +148,7 @@ def _is_too_big(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked
         mtu = max(mtu, _LEAST6)
     if size <= mtu or (packet.version == 4 and not packet.dont_fragment):
         return False
-    words = f"{size} bytes are more than the MTU of {way.hop.nic}, {mtu}, and it must not be taken apart"
-    walk.end(leg, Verdict.TOO_BIG, way.hop.nic, node, words, way.hop.nic.key, None, packet)
+    output.end_too_big(walk, packet, way, way.hop.nic, mtu, leg)
     errors.report(walk, node, packet, (3, 4) if packet.version == 4 else (2, 0), leg, nic, tracked, mtu=mtu)
     return True
 
@@ -174,7 +177,8 @@ def _deliver(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
             words = f"{node.name} has no VXLAN {packet.vni} at port {packet.dport}"
             walk.end(leg, Verdict.NO_LISTENER, nic, node, words, None, None, packet)
         return
-    walk.tell(leg, "delivered", nic, node, "takes it in", way.entry.key if way.entry else None)
+    whose = "everybody's" if way.kind == "broadcast" else "its own"
+    walk.tell(leg, "delivered", nic, node, f"{packet.destination} is {whose}", way.entry.key if way.entry else None)
     if leg > 0:
         walk.end(leg, Verdict.DELIVERED, nic, node, f"delivered to {node.name}", None, None, packet)
         return
@@ -184,12 +188,13 @@ def _deliver(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
 def _answer(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> None:
     node = nic.node
     verdict, reply, code = _reaction(walk, node, packet, way.kind == "broadcast")
-    words = f"delivered to {node.name}"
+    words, key = f"delivered to {node.name}", None
     if verdict is Verdict.NO_LISTENER:
         words = f"nobody listens at {packet.protocol} port {packet.dport} of {node.name}"
+        key = ("netns", node.name)
     elif verdict is Verdict.IGNORED:
-        words = f"{node.name} does not answer it"
-    walk.end(leg, verdict, nic, node, words, None, None, packet)
+        words, key = f"{node.name} does not answer it", ("settings", node.name)
+    walk.end(leg, verdict, nic, node, words, key, None, packet)
     if code is not None:
         errors.report(walk, node, packet, code, leg, nic, tracked)
     if reply is not None:
@@ -201,13 +206,16 @@ def _reaction(
     walk: Walk, node: Node, packet: Packet, to_all: bool
 ) -> tuple[Verdict, Packet | None, tuple[int, int] | None]:
     """Say what a node makes of a packet that it has taken in: the verdict, its answer, or the error that it tells."""
-    back = replace(packet, source=packet.destination, destination=packet.source, ttl=64, dont_fragment=False, piece=0)
+    back = replace(packet, source=packet.destination, destination=packet.source, ttl=node.ttl(packet.version))
+    back = replace(back, dont_fragment=False, piece=0)
     back = replace(back, sport=packet.dport, dport=packet.sport)
     if packet.message == "echo":
         six = "net.ipv6.icmp.echo_ignore_all" if packet.version == 6 else "net.ipv4.icmp_echo_ignore_all"
-        if node.switch(six) or to_all:
+        quiet = to_all and node.settings.get("net.ipv4.icmp_echo_ignore_broadcasts", "1") != "0"
+        if node.switch(six) or quiet:
             return Verdict.IGNORED, None, None
-        return Verdict.DELIVERED, replace(back, message="echo-reply"), None
+        reply = replace(back, message="echo-reply", source="" if to_all else back.source)
+        return Verdict.DELIVERED, reply, None
     listens = (node.name, packet.protocol, packet.dport) in walk.listeners
     if packet.message == "syn":
         if to_all:

@@ -31,6 +31,8 @@ def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if nic.impairment is not None and not _passes(walk, nic, frame, leg):
         return
     frame = replace(frame, hops=frame.hops + 1)
+    if walk.tells and not walk.asking:
+        walk.crossed.append((leg, nic, True))
     if nic.kind == "veth":
         _cross(walk, nic, frame, leg)
     elif nic.kind == "lo":
@@ -121,6 +123,8 @@ def receive(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     payload = frame.payload
     if isinstance(payload, Packet) and payload.carried is None:
         walk.seen.add((leg, nic))
+    if walk.tells and not walk.asking:
+        walk.crossed.append((leg, nic, False))
     if not nic.up:
         walk.end(leg, Verdict.DOWN, nic, nic.node, f"{nic} is down", nic.key)
         return
@@ -152,6 +156,6 @@ def take(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         words = f"the frame is for {frame.destination}, {nic} is {nic.mac}"
         walk.end(leg, Verdict.NOT_TAKEN, nic, nic.node, words, nic.key)
     elif isinstance(frame.payload, Packet):
-        walk.layers.take_packet(walk, nic, frame.payload, leg)
+        walk.layers.take_packet(walk, nic, frame, leg)
     elif nic.kind not in SILENT:
         walk.layers.take_question(walk, nic, frame, leg)

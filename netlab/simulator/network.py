@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from netlab.facts import Chain, Impairment, Key, PolicyRule, Port
 from netlab.facts.routing import MAIN_TABLE
 from netlab.simulator.packet import Version
+
+if TYPE_CHECKING:
+    from netlab.simulator.ears import Ears
 
 #: RT_TABLE_LOCAL, RT_TABLE_DEFAULT (include/uapi/linux/rtnetlink.h).
 LOCAL_TABLE: Final = 255
@@ -195,6 +198,11 @@ class Node:
         text = self.settings.get(name, "0")
         return int(text) if text.lstrip("-").isdigit() else 0
 
+    def ttl(self, version: Version) -> int:
+        """Give the TTL of packets that the node makes by itself."""
+        name = "net.ipv4.ip_default_ttl" if version == 4 else "net.ipv6.conf.all.hop_limit"
+        return self.switch(name) or 64
+
     def own_setting(self, version: Version, nic: Nic, name: str) -> int:
         """Give a setting of one device; it is born with its node's default."""
         table = f"net.ipv{version}.conf"
@@ -223,6 +231,8 @@ class Network:
     """All nodes of a lab."""
 
     nodes: dict[str, Node] = field(default_factory=dict)
+    #: Of a bridge, once it was flooded with a question: behind which ports anybody could answer it.
+    ears: dict[Nic, Ears] = field(default_factory=dict)
 
     def holders(self, address: str) -> list[Node]:
         """Give the nodes that have an address."""

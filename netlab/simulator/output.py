@@ -63,6 +63,12 @@ def send(
             _end_without_source(walk, node, packet, leg)
             return
         packet = replace(packet, source=source)
+        if out is None and any(choice.fact is not None for choice in node.choices[version]):
+            # A connected socket looks again, with its source: rules may send that elsewhere (ip_route_connect).
+            way = look_up(node, Asked(version, packet.destination, source))
+            if way.kind in ENDS:
+                end_by_route(walk, node, packet, way, leg)
+                return
     if not walk.asking and leg < len(walk.legs) and packet.message != "carried":
         walk.legs[leg].packet = packet
     nic = _device_of(node, way, out)
@@ -72,24 +78,26 @@ def send(
     tell_route(walk, node, way, packet, leg)
     if node.tracks and tracked is None:
         tracked = walk.of_node(node).find(packet)
-    judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("output", None, nic))
-    if not allowed(walk, node, judgement, None, nic, leg, tracked):
-        return
-    if judgement.packet.destination != packet.destination:
-        packet = judgement.packet
-        way = look_up(node, Asked(version, packet.destination, packet.source, None, out))
+
+    def reroute(changed: Packet) -> bool:
+        nonlocal way
+        way = look_up(node, Asked(version, changed.destination, changed.source, None, out))
         if way.kind in ENDS:
-            end_by_route(walk, node, packet, way, leg)
-            return
-        tell_route(walk, node, way, packet, leg)
-        if _stays_inside(walk, node, packet, _device_of(node, way, out), leg):
-            return
-    leave(walk, node, Passage(judgement.packet, way, tracked, None, leg), out)
+            end_by_route(walk, node, changed, way, leg)
+            return False
+        tell_route(walk, node, way, changed, leg)
+        return not _stays_inside(walk, node, changed, _device_of(node, way, out), leg)
+
+    # The chains go by the device that it was to leave by at first, wherever a translation leads it.
+    hook = Hook("output", None, nic, reroute=reroute)
+    judgement = pass_chains(node, walk.of_node(node), tracked, packet, hook)
+    if allowed(walk, node, judgement, None, nic, leg, tracked):
+        leave(walk, node, Passage(judgement.packet, way, tracked, None, leg), out)
 
 
 def _end_without_source(walk: Walk, node: Node, packet: Packet, leg: int) -> None:
     words = f"{node.name} has no IPv{packet.version} address to send from"
-    walk.end(leg, Verdict.NO_SOURCE, None, node, words, None, errno.EADDRNOTAVAIL, packet)
+    walk.end(leg, Verdict.NO_SOURCE, None, node, words, ("netns", node.name), errno.EADDRNOTAVAIL, packet)
 
 
 def _stays_inside(walk: Walk, node: Node, packet: Packet, nic: Nic, leg: int) -> bool:
@@ -122,19 +130,22 @@ def tell_route(walk: Walk, node: Node, way: Way, packet: Packet, leg: int) -> No
     walk.tell(leg, "route", way.hop.nic if way.hop is not None else None, node, words, entry.key)
 
 
-def end_by_route(walk: Walk, node: Node, packet: Packet, way: Way, leg: int) -> None:
-    """End a packet of the node's own that no route takes on."""
+def end_by_route(walk: Walk, node: Node, packet: Packet, way: Way, leg: int, *, own: bool = True) -> None:
+    """End a packet that no route takes on; of a node's `own` its sender is told at once."""
     verdict, number = ENDS[way.kind]
     if packet.version == 6 and way.kind == "broadcast":
         verdict, number = ENDS["none"]
     key = way.entry.key if way.entry is not None else None
     if key is None and way.choice is not None and way.choice.fact is not None:
         key = way.choice.fact.key
-    words = f"{node.name} has no route to {packet.destination}"
-    if way.kind != "none":
-        said = way.entry.to if way.entry is not None else "a rule"
-        words = f"{way.kind} {said} of {node.name} takes {packet.destination}"
-    walk.end(leg, verdict, None, node, words, key, number, packet)
+    if verdict is Verdict.NO_ROUTE:
+        words, key = f"{node.name} has no route to {packet.destination}", ("netns", node.name)
+    elif verdict is Verdict.BROADCAST:
+        words = f"{packet.destination} is everybody's address, not one node's"
+    else:
+        said = f"the {way.kind} route {way.entry.to}" if way.entry is not None else f"a policy rule, {way.kind},"
+        words = f"{said} of {node.name} takes {packet.destination}"
+    walk.end(leg, verdict, None, node, words, key, number if own else None, packet)
 
 
 def allowed(
@@ -145,8 +156,8 @@ def allowed(
         key = chain.key if chain is not None else None
         said = f" by {rule_text(rule)}" if rule is not None and walk.tells else ""
         walk.tell(leg, "translated", into or out, node, f"translates: {words}{said}", key)
-    if found.verdict == "accept":
-        return True
+    if found.verdict in ("accept", "ended"):
+        return found.verdict == "accept"
     words = _blamed(node, found.chain, found.rule)
     key = found.chain.key if found.chain is not None else None
     number = errno.EPERM if into is None else None
@@ -199,9 +210,9 @@ def mtu_of(way: Way, nic: Nic) -> int:
 def _fit(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int, passage: Passage) -> Packet | None:
     """Take a packet apart that is too big for its way, if it may be; a router has asked before (see forwarding)."""
     mtu = mtu_of(way, nic)
-    whole = node.tracks and packet.version == 4
-    if (packet.size if whole else packet.largest) <= mtu:
-        return replace(packet, piece=0) if whole and packet.piece else packet
+    # What connection tracking has put together is taken apart again as it was (frag_max_size).
+    if packet.largest <= mtu:
+        return packet
     if packet.dont_fragment and passage.into is None and _is_too_big(walk, node, packet, way, nic, leg):
         return None
     head, size = (20, mtu) if packet.version == 4 else (_FRAGMENT6, max(mtu, _LEAST6))
@@ -215,13 +226,17 @@ def _is_too_big(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg:
     mtu = mtu_of(way, nic)
     if not packet.dont_fragment or packet.largest <= mtu:
         return False
-    words = f"{packet.size} bytes are more than the MTU of {nic}, {mtu}, and it must not be taken apart"
-    walk.end(leg, Verdict.TOO_BIG, nic, node, words, _mtu_key(way, nic), errno.EMSGSIZE, packet)
+    end_too_big(walk, packet, way, nic, mtu, leg, errno.EMSGSIZE)
     return True
 
 
-def _mtu_key(way: Way, nic: Nic) -> tuple[str, ...] | None:
-    return way.entry.key if way.entry is not None and way.entry.mtu is not None else nic.key
+def end_too_big(walk: Walk, packet: Packet, way: Way, nic: Nic, mtu: int, leg: int, number: int | None = None) -> None:
+    """End a packet that does not fit its way and must not be taken apart."""
+    whose, key = f"{nic}", nic.key
+    if way.entry is not None and way.entry.mtu is not None:
+        whose, key = f"the route {way.entry.to} of {nic.node.name}", way.entry.key
+    words = f"{packet.largest} bytes are more than the MTU of {whose}, {mtu}, and it must not be taken apart"
+    walk.end(leg, Verdict.TOO_BIG, nic, nic.node, words, key, number, packet)
 
 
 def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, passage: Passage) -> None:

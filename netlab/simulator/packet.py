@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Literal
+from typing import Any, Literal
 
 Version = Literal[4, 6]
 #: What a packet is to whoever gets it. `error` is an ICMP error; `syn`, `syn-ack` and `rst` are TCP's.
@@ -123,6 +123,9 @@ class Frame:
     payload: Packet | Question | Told
     tags: tuple[int, ...] = ()
     hops: int = 0
+    #: Whether chains of the bridge's node have seen it come in, and the connection that they found (bridge-netfilter).
+    looked_at: bool = False
+    tracked: Any = None
 
     @property
     def is_group(self) -> bool:

@@ -17,8 +17,8 @@ from netlab.simulator.walk import Walk
 class _Layers:
     """The layers, joined."""
 
-    def take_packet(self, walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
-        incoming.take_packet(walk, nic, packet, leg)
+    def take_packet(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
+        incoming.take_packet(walk, nic, frame, leg)
 
     def take_question(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         neighbours.take_question(walk, nic, frame, leg)

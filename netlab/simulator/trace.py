@@ -87,7 +87,8 @@ class Trace:
     source: str
     question: Question
     legs: tuple[LegTrace, ...]
-    #: What the sender is told: reply, open, refused, error (an ICMP error, or an errno at once), or silence.
+    #: What the sender is told: reply, open, refused (a reset, or port unreachable), error (another ICMP error, or an
+    #: errno at once), or silence.
     answer: str
     #: The leg whose end is the verdict's: the one that failed, or the answer that came.
     deciding: LegTrace
@@ -137,7 +138,8 @@ def end_of(walk: Walk, leg: int) -> End:
     found = min(ends, key=_weight)
     if goes_round and found.verdict is Verdict.TTL_EXCEEDED:
         words = f"it goes round until its TTL ends at {found.node}"
-        return End(leg, Verdict.LOOP, found.node, found.device, words, found.key, None, found.packet)
+        routes = [step.key for step in walk.steps if step.leg == leg and step.what == "route"]
+        return End(leg, Verdict.LOOP, found.node, found.device, words, routes[-1], None, found.packet)
     return found
 
 
@@ -164,9 +166,8 @@ def _decide(legs: list[LegTrace], source: str) -> tuple[str, LegTrace]:
         answer = _ANSWERS[best.packet.message]
         if answer in ("reply", "open"):
             return answer, best
-        if answer == "error" and best.packet.error is not None and best.packet.error.code == _port_code(best.packet):
-            refused = first.end.verdict is Verdict.NO_LISTENER
-            return ("refused" if refused else "error"), first
+        if answer == "error" and first.packet.protocol in ("tcp", "udp") and _says_port_unreachable(best.packet):
+            return "refused", first  # as its socket is told: ECONNREFUSED
         return answer, first
     if first.end.errno is not None and first.end.errno != errno.EPERM:
         return "error", first
@@ -176,8 +177,9 @@ def _decide(legs: list[LegTrace], source: str) -> tuple[str, LegTrace]:
     return "silence", (lost[0] if lost else first)
 
 
-def _port_code(packet: Packet) -> int:
-    return 4 if packet.version == 6 else 3
+def _says_port_unreachable(packet: Packet) -> bool:
+    error = packet.error
+    return error is not None and (error.type, error.code) == ((1, 4) if packet.version == 6 else (3, 3))
 
 
 def facts_behind(found: Trace) -> tuple[Key, ...]:

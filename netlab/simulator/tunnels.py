@@ -136,7 +136,7 @@ def leave_ipvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     for other in _ipvlans(below):
         if other is not nic and _is_for(other, frame):
             walk.tell(leg, "bridged", nic, nic.node, f"{nic.name} hands it to {other.name} on the same device", nic.key)
-            walk.post(links.take, walk, other, replace(frame, destination=other.mac), leg)
+            walk.post(_enter, walk, other, replace(frame, destination=other.mac), leg)
             return
     links.transmit(walk, below, frame, leg)
 
@@ -145,9 +145,15 @@ def enter_ipvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
     """Hand what comes to a device with ipvlans to the one that has its destination; the rest, to the device."""
     for nic in _ipvlans(below):
         if _is_for(nic, frame):
-            walk.post(links.take, walk, nic, frame, leg)
+            walk.post(_enter, walk, nic, frame, leg)
             return
     links.take(walk, below, frame, leg)
+
+
+def _enter(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
+    if walk.tells and not walk.asking:
+        walk.crossed.append((leg, nic, False))
+    links.take(walk, nic, frame, leg)
 
 
 def _ipvlans(below: Nic) -> list[Nic]:

@@ -63,12 +63,16 @@ MEANINGS: Final[Mapping[Verdict, Meaning]] = {
     Verdict.NO_ROUTE: Meaning(
         "no route of the node leads to the destination", "give the node a gateway, or a route to the destination"
     ),
-    Verdict.BLACKHOLE: Meaning("a route or rule of kind blackhole takes it: nobody is told", "remove the route"),
+    Verdict.BLACKHOLE: Meaning(
+        "a route or rule of kind blackhole takes it: nobody is told", "remove the route or rule"
+    ),
     Verdict.UNREACHABLE: Meaning(
-        "a route or rule of kind unreachable takes it: the sender is told `host unreachable`", "remove the route"
+        "a route or rule of kind unreachable takes it: the sender is told `host unreachable`",
+        "remove the route or rule",
     ),
     Verdict.PROHIBITED: Meaning(
-        "a route or rule of kind prohibit takes it: the sender is told that it is prohibited", "remove the route"
+        "a route or rule of kind prohibit takes it: the sender is told that it is prohibited",
+        "remove the route or rule",
     ),
     Verdict.NO_SOURCE: Meaning(
         "the sender has no address of that IP version to send from", "give the sender an address"
@@ -111,7 +115,9 @@ MEANINGS: Final[Mapping[Verdict, Meaning]] = {
     ),
     Verdict.NOWHERE: Meaning("a bridge or tunnel has nowhere to send the frame", "look at the ports and remotes"),
     Verdict.VLAN: Meaning("a bridge's port, or the bridge itself, is not in the frame's VLAN", "give it that VLAN"),
-    Verdict.CLOSED: Meaning("the spanning tree, or a bridge that is down, keeps the port closed"),
+    Verdict.CLOSED: Meaning(
+        "the spanning tree, or a bridge that is down, keeps the port closed", "set the bridge up, if it is down"
+    ),
     Verdict.DOWN: Meaning("a device on the way is down", "set the device up"),
     Verdict.NO_CARRIER: Meaning("the other end of the device is down, or nothing is there", "set the other end up"),
     Verdict.NO_IPV6: Meaning("IPv6 is off on the device that it comes to", "add ipv6: true to the node"),

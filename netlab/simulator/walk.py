@@ -63,7 +63,7 @@ class Leg:
 class Layers(Protocol):
     """What the layers below hand upwards, and the tunnels downwards again."""
 
-    def take_packet(self, walk: Walk, nic: Nic, packet: Packet, leg: int) -> None: ...
+    def take_packet(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None: ...
 
     def take_question(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None: ...
 
@@ -88,6 +88,8 @@ class Walk:
     #: Devices that a leg's frames came to, and where its packet was taken in: (leg, device, packet).
     seen: set[tuple[int, Nic]] = field(default_factory=set)
     arrivals: list[tuple[int, Nic, Packet]] = field(default_factory=list)
+    #: Every device that a leg's frames went through, in order: (leg, device, whether they left by it).
+    crossed: list[tuple[int, Nic, bool]] = field(default_factory=list)
     #: Learned: by bridge, the port of a MAC and VLAN; by VXLAN, the host of a MAC; by device, the MAC of an address.
     ports: dict[Nic, dict[tuple[str, int], Nic]] = field(default_factory=dict)
     hosts: dict[Nic, dict[str, str]] = field(default_factory=dict)

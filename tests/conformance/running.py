@@ -5,7 +5,7 @@ A disagreement is probed again before it is believed: the kernel tells errors sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -20,7 +20,7 @@ from netlab.topology.lab import Lab
 from tests.conformance.agreement import Disagreement, comparable, disagreements, predict
 from tests.conformance.forget import forget
 from tests.conformance.hurry import hurry
-from tests.conformance.labs import random_topology
+from tests.conformance.labs import USUAL, random_topology
 from tests.conformance.labs_probes import Listener, random_probes
 from tests.conformance.observe import observe
 from tests.conformance.probe_packets import Observation, Probe
@@ -45,6 +45,7 @@ class LabRun:
     passing: int = 0
     #: Words of a lab that could not be applied.
     fault: str | None = None
+    listeners: frozenset[Listener] = frozenset()
 
 
 @dataclass(slots=True)
@@ -70,11 +71,19 @@ class Tally:
         """The share of probes on which simulator and kernel agree."""
         return 1 - len(self.disagreeing) / self.probes if self.probes else 1.0
 
+    def words(self) -> str:
+        """Say it in a line."""
+        agree = self.probes - len(self.disagreeing)
+        rate = f"{self.rate:.3%}" if self.disagreeing else "100 %"
+        faults = f", {len(self.faults)} labs could not be run" if self.faults else ""
+        again = f", {self.passing} of them only when asked again" if self.passing else ""
+        return f"{agree} of {self.probes} packets in {self.labs} labs agree ({rate}){again}{faults}"
 
-def run_lab(seed: int, count: int, folder: Path) -> LabRun:
+
+def run_lab(seed: int, count: int, folder: Path, features: Collection[str] = USUAL) -> LabRun:
     """Run one lab of so many probes; to be called on a made-up machine."""
     rng = Random(seed)
-    text = random_topology(rng)
+    text = random_topology(rng, features)
     lab = read(text.encode(), f"lab-{seed}.yml")
     probes, listeners = random_probes(rng, lab, count)
     return run_text(text, probes, listeners, folder, seed)
@@ -87,10 +96,10 @@ def run_text(text: str, probes: Sequence[Probe], listeners: frozenset[Listener],
     lab = read(text.encode(), str(file))
     applied = app.apply(str(file), sandbox=True)
     if applied.outcome != "applied":
-        return LabRun(seed, text, 0, (), 0, "; ".join(problem.what for problem in applied.problems))
+        return LabRun(seed, text, 0, (), fault="; ".join(problem.what for problem in applied.problems))
     try:
         found, passing = _compare(lab, probes, listeners)
-        return LabRun(seed, text, len(probes), tuple(found), passing)
+        return LabRun(seed, text, len(probes), tuple(found), passing, listeners=listeners)
     finally:
         app.destroy(lab.name)
 

@@ -1,0 +1,55 @@
+"""The simulator says of random packets in random labs what the kernel does with them."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from netlab.simulator.compiling import network_of
+from netlab.topology import read
+from tests.conformance.agreement import comparable, disagreements, predict
+from tests.conformance.batch import run_labs
+from tests.conformance.cases import case, cases
+from tests.conformance.labs import FEATURES, USUAL
+from tests.conformance.running import LabRun
+
+#: Labs from a fixed seed, and from a random one; packets in each.
+FIXED, RANDOM, PACKETS = range(4), 2, 80
+
+
+def _words(runs: list[LabRun]) -> str:
+    lines = [f"seed {run.seed}: {run.fault}" for run in runs if run.fault is not None]
+    lines += [f"seed {run.seed}: {one}" for run in runs for one in run.disagreements]
+    return "\n".join(lines)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("seed", FIXED)
+def test_simulator_and_kernel_agree(seed: int) -> None:
+    (run,) = run_labs((seed,), PACKETS, USUAL)
+    assert not _words([run])
+    assert run.probes == PACKETS
+
+
+@pytest.mark.kernel
+def test_simulator_and_kernel_agree_on_labs_that_nobody_has_seen() -> None:
+    first = Random().randrange(1 << 30)
+    runs = run_labs(range(first, first + RANDOM), PACKETS, USUAL)
+    assert not _words(runs), "scripts/conformance --save --seed makes a golden case of it"
+
+
+@pytest.mark.kernel
+def test_simulator_and_kernel_agree_on_bridge_netfilter() -> None:
+    runs = run_labs((7, 8), PACKETS, FEATURES - {"multipath", "stp"})
+    assert not _words(runs)
+
+
+@pytest.mark.parametrize("name", cases())
+def test_what_was_once_a_disagreement_is_none(name: str) -> None:
+    """Needs no kernel: what it did is written down with the case."""
+    found = case(name)
+    network = network_of(read(found.text.encode(), f"{name}.yml").facts)
+    predicted = [predict(network, one.probe, found.listeners) for one in found.observed]
+    left = disagreements(predicted, [comparable(network, one) for one in found.observed])
+    assert not left, "\n".join(map(str, left))
