@@ -62,12 +62,13 @@ def take(walk: Walk, port: Nic, frame: Frame, leg: int) -> None:
     bridge = port.master
     assert bridge is not None
     if not bridge.up or port.name in bridge.closed:
-        words = f"{bridge} is down" if not bridge.up else f"the spanning tree of {bridge} keeps {port} closed"
+        words = f"{bridge} is down" if not bridge.up else f"the spanning tree of {bridge} keeps {port.name} closed"
         walk.end(leg, Verdict.CLOSED, port, port.node, words, bridge.key)
         return
     vlan, frame = _classify(bridge, port, frame)
     if vlan is None:
-        words = f"{port} is not in the frame's VLAN {frame.tags[0] if frame.tags else ''}".rstrip()
+        fault = f"is not in VLAN {frame.tags[0]}" if frame.tags else "takes no frames without a tag"
+        words = f"{_port_name(port)} of {bridge} {fault}"
         walk.end(leg, Verdict.VLAN, port, port.node, words, port.port.key if port.port is not None else None)
         return
     # A bridge that forgets at once learns nothing: br_fdb_update.
@@ -114,6 +115,11 @@ def _classify(bridge: Nic, port: Nic | None, frame: Frame) -> tuple[int | None, 
     return vlans.own, frame
 
 
+def _port_name(port: Nic) -> str:
+    """Name a port by its device, and by what its cable leads to."""
+    return port.name if port.peer is None else f"{port.name} (to {port.peer})"
+
+
 def _leaves(bridge: Nic, source: Nic | None, port: Nic, vlan: int) -> str | None:
     """Say why a frame may not leave by a port (should_deliver); None where it may."""
     if port is source and not (port.port is not None and port.port.hairpin):
@@ -131,11 +137,11 @@ def _leaves(bridge: Nic, source: Nic | None, port: Nic, vlan: int) -> str | None
 def _forward(walk: Walk, bridge: Nic, source: Nic | None, port: Nic, frame: Frame, vlan: int, leg: int) -> None:
     why = _leaves(bridge, source, port, vlan)
     if why is not None:
-        words = f"{bridge} knows {frame.destination} behind {port.name}, and sends nothing there: {why}"
+        words = f"{bridge} knows {frame.destination} behind {_port_name(port)}, and sends nothing there: {why}"
         verdict = Verdict.VLAN if "VLAN" in why else Verdict.NOWHERE
         walk.end(leg, verdict, port, port.node, words, port.port.key if port.port is not None else bridge.key)
         return
-    walk.tell(leg, "bridged", bridge, bridge.node, f"{bridge.name} forwards it to {port.name}", bridge.key)
+    walk.tell(leg, "bridged", bridge, bridge.node, f"{bridge.name} forwards it to {_port_name(port)}", bridge.key)
     _emit(walk, bridge, port, frame, vlan, leg)
 
 
@@ -152,7 +158,7 @@ def _flood(walk: Walk, bridge: Nic, source: Nic | None, frame: Frame, vlan: int,
         walk.end(leg, Verdict.NOWHERE, bridge, bridge.node, words, bridge.key)
         return
     if ports:
-        names = ", ".join(port.name for port in ports[:4]) + (f" and {len(ports) - 4} more" if len(ports) > 4 else "")
+        names = ", ".join(map(_port_name, ports[:4])) + (f" and {len(ports) - 4} more" if len(ports) > 4 else "")
         walk.tell(leg, "flooded", bridge, bridge.node, f"{bridge.name} floods it to {names}", bridge.key)
     for port in ports:
         _emit(walk, bridge, port, frame, vlan, leg)
@@ -177,7 +183,7 @@ def _emit(walk: Walk, bridge: Nic, port: Nic, frame: Frame, vlan: int, leg: int)
     if bridge.filtering and vlan not in _vlans_of(port).untagged:
         frame = replace(frame, tags=(vlan, *frame.tags))
     if frame.length + len(frame.tags) * TAG > port.mtu + TAG:
-        words = f"{frame.length} bytes are more than the MTU of {port}, {port.mtu}"
+        words = f"{frame.length} bytes are more than the MTU of {_port_name(port)} of {bridge}, {port.mtu}"
         walk.end(leg, Verdict.TOO_LONG, port, port.node, words, port.key)
         return
     links.transmit(walk, port, frame, leg)

@@ -271,7 +271,7 @@ def _route_link_local(nic: Nic) -> None:
 
 
 #: Kinds that get no link-local address: members of bridges and bonds do get one, if they are up.
-_NO_LINK_LOCAL = ("vrf", "tap")
+_NO_LINK_LOCAL = ("vrf", "tun")
 
 
 def _route_ipv4(nic: Nic, address: str, length: int, primary: str) -> None:

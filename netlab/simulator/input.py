@@ -13,7 +13,7 @@ from netlab.simulator import errors, output, tunnels
 from netlab.simulator.fib import Asked, Way, doubt_source, is_martian, look_up
 from netlab.simulator.filters import Hook, Tracked, pass_chains
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import Frame, Packet, is_link_local, is_multicast
+from netlab.simulator.packet import DATAGRAM_SIZE, Frame, Packet, is_link_local, is_multicast
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -83,7 +83,8 @@ def _is_believed(walk: Walk, nic: Nic, packet: Packet, out: Nic | None, leg: int
     if doubt is None:
         return True
     verdict = Verdict.MARTIAN if doubt == "martian" else Verdict.RP_FILTER
-    words = f"{node.name} does not believe that {packet.source} comes by {nic}"
+    whose = ", an address of its own," if packet.source in node.addresses else ""
+    words = f"{node.name} does not believe that {packet.source}{whose} comes by {nic.name}"
     walk.end(leg, verdict, nic, node, words, ("settings", node.name), None, packet)
     return False
 
@@ -193,7 +194,8 @@ def _answer(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | N
         words = f"nobody listens at {packet.protocol} port {packet.dport} of {node.name}"
         key = ("netns", node.name)
     elif verdict is Verdict.IGNORED:
-        words, key = f"{node.name} does not answer it", ("settings", node.name)
+        what = "nothing that is sent to everybody" if way.kind == "broadcast" else "no pings (icmp_echo_ignore_all)"
+        words, key = f"{node.name} answers {what}", ("settings", node.name)
     walk.end(leg, verdict, nic, node, words, key, None, packet)
     if code is not None:
         errors.report(walk, node, packet, code, leg, nic, tracked)
@@ -225,6 +227,8 @@ def _reaction(
         return Verdict.NO_LISTENER, replace(back, message="rst", size=_RST_SIZE), None
     if packet.message == "datagram":
         if listens:
+            # What a program answers is its own affair: something short.
+            back = replace(back, size=DATAGRAM_SIZE + (20 if packet.version == 6 else 0))
             return Verdict.DELIVERED, replace(back, source="") if to_all else back, None
         code = None if to_all else (3, 3) if packet.version == 4 else (1, 4)
         return Verdict.NO_LISTENER, None, code

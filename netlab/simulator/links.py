@@ -53,7 +53,7 @@ def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         _leave_bond(walk, nic, frame, leg)
     elif nic.kind == "external":
         walk.end(leg, Verdict.LEFT, nic, nic.node, f"{nic} leads out of the lab", nic.key)
-    elif nic.kind == "tap":
+    elif nic.kind == "tun":
         walk.end(leg, Verdict.NO_CARRIER, nic, nic.node, f"no program has opened {nic}", nic.key)
     else:
         walk.end(leg, Verdict.SWALLOWED, nic, nic.node, f"{nic} takes everything and hands on nothing", nic.key)
@@ -120,14 +120,14 @@ def active_member(bond: Nic) -> Nic | None:
 
 def receive(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     """Take in a frame by a device: by a VLAN on it, by what takes its frames, or by the node itself."""
+    if not nic.up:
+        walk.end(leg, Verdict.DOWN, nic, nic.node, f"{nic} is down", nic.key)
+        return
     payload = frame.payload
     if isinstance(payload, Packet) and payload.carried is None:
         walk.seen.add((leg, nic))
     if walk.tells and not walk.asking:
         walk.crossed.append((leg, nic, False))
-    if not nic.up:
-        walk.end(leg, Verdict.DOWN, nic, nic.node, f"{nic} is down", nic.key)
-        return
     if frame.tags:
         for upper in nic.uppers:
             if upper.kind == "vlan" and upper.options.get("id") == frame.tags[0]:

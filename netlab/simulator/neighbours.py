@@ -12,9 +12,10 @@ from typing import Final
 from netlab.simulator import links
 from netlab.simulator.fib import Asked, doubt_source, is_martian, look_up, select_address
 from netlab.simulator.filters import Hook, pass_chains
-from netlab.simulator.network import SILENT, Nic, Node
+from netlab.simulator.network import Nic, Node
 from netlab.simulator.packet import Frame, Packet, Question, Told, is_link_local, link_local, number_of, question_mac
-from netlab.simulator.walk import Walk
+from netlab.simulator.verdicts import Verdict
+from netlab.simulator.walk import End, Walk
 
 #: ff02::1:ff00:0, the beginning of every solicited-node group.
 _SOLICITED: Final = 0xFF02_0000_0000_0000_0000_0001_FF00_0000
@@ -26,7 +27,7 @@ def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None
     `source` is that of the packet that waits for it.
     """
     node = nic.node
-    if nic.kind in SILENT or nic.kind == "lo":
+    if not nic.asks:
         return nic.mac
     known = node.neighbours.get((nic.name, target))
     if known is not None:
@@ -36,7 +37,12 @@ def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None
     if found is not None:
         return found
     asker = _asker(node, nic, target, source)
-    if asker is None or not nic.carrier or not _let_out(walk, nic, asker, solicited(target)):
+    if asker is None or not nic.carrier:
+        return None
+    if not walk.asking:
+        walk.noted.clear()
+    if not _let_out(walk, nic, asker, solicited(target)):
+        _note_silence(walk, nic, f"{nic.node.name} does not let its own question out")
         return None
     walk.run_apart(links.transmit, walk, nic, Frame(nic.mac, question_mac(target), Question(target, asker)), leg)
     found = walk.neighbours.get((nic, target))
@@ -74,12 +80,27 @@ def take_question(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         if not _let_in(walk, nic, payload.target, payload.asker):
             return
         walk.neighbours.setdefault((nic, payload.target), frame.source)  # of several the first (LOCKTIME)
-    elif _let_in(walk, nic, payload.asker, solicited(payload.target)) and _answers(nic, payload):
-        if payload.asker:
-            walk.neighbours.setdefault((nic, payload.asker), frame.source)
-        told = Frame(nic.mac, frame.source, Told(payload.target, payload.asker))
-        if _let_out(walk, nic, payload.target, payload.asker):
-            walk.post(links.transmit, walk, nic, told, leg)
+        return
+    why = _why_silent(nic, payload)
+    if not _let_in(walk, nic, payload.asker, solicited(payload.target)):
+        why = "its chains drop the question"
+    if why is None and payload.asker:
+        walk.neighbours.setdefault((nic, payload.asker), frame.source)
+    if why is None and not _let_out(walk, nic, payload.target, payload.asker):
+        why = "its chains drop the answer"
+    if why is None:
+        walk.end(leg, Verdict.DELIVERED, nic, nic.node)
+        # An advertisement is a packet like any other: it goes where its node believes the asker to be.
+        known = nic.node.neighbours.get((nic.name, payload.asker)) if ":" in payload.target else None
+        back = known[0] if known is not None else frame.source
+        told = Frame(nic.mac, back, Told(payload.target, payload.asker))
+        walk.post(links.transmit, walk, nic, told, leg)
+    elif walk.tells and payload.target in nic.node.addresses:
+        _note_silence(walk, nic, f"{nic} hears the question and does not answer: {why}")
+
+
+def _note_silence(walk: Walk, nic: Nic, words: str) -> None:
+    walk.noted.append(End(0, Verdict.IGNORED, nic.node.name, nic.name, words, ("settings", nic.node.name)))
 
 
 def _let_out(walk: Walk, nic: Nic, source: str, destination: str) -> bool:
@@ -109,28 +130,34 @@ def solicited(target: str) -> str:
     return str(IPv6Address(_SOLICITED | number_of(target) & 0xFFFFFF)) if ":" in target else target
 
 
-def _answers(nic: Nic, question: Question) -> bool:
+_NOT_ITS_OWN: Final = "it is not its own address"
+
+
+def _why_silent(nic: Nic, question: Question) -> str | None:
+    """Say why a device says nothing to a question; None where it answers."""
     node, target = nic.node, question.target
     if ":" in target:
         if not nic.speaks(6):
-            return False
-        return nic.holds(target) or (is_link_local(target) and ":" in nic.mac and target == link_local(nic.mac))
+            return "IPv6 is off there"
+        own = nic.holds(target) or (is_link_local(target) and ":" in nic.mac and target == link_local(nic.mac))
+        return None if own else f"in IPv6, {nic.name} tells its own addresses only"
     if question.asker:
         if is_martian(node, nic, question.asker, target):
-            return False
+            return f"it takes nothing from {question.asker}"
         way = look_up(node, Asked(4, target, question.asker, into=nic))
         out = way.hop.nic if way.kind == "unicast" and way.hop is not None else None
         if way.kind != "local" and not node.forwards(4, nic):
-            return False
-        if doubt_source(node, nic, question.asker, target, out) is not None:
-            return False
+            return _NOT_ITS_OWN
+        doubt = doubt_source(node, nic, question.asker, target, out)
+        if doubt is not None:
+            return f"it does not believe that {question.asker} comes by {nic.name} ({doubt})"
     else:
         way = look_up(node, Asked(4, target, None, into=nic))
     if way.kind == "local":
-        return not _is_silent(node, nic, question)
+        return f"arp_ignore is {node.setting(nic, 'arp_ignore')}" if _is_silent(node, nic, question) else None
     if way.kind != "unicast" or way.hop is None or not node.forwards(4, nic):
-        return False
-    return way.hop.nic is not nic and node.setting(nic, "proxy_arp") > 0
+        return _NOT_ITS_OWN
+    return None if way.hop.nic is not nic and node.setting(nic, "proxy_arp") > 0 else _NOT_ITS_OWN
 
 
 def _is_silent(node: Node, nic: Nic, question: Question) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from netlab.facts import Chain, Impairment, Key, PolicyRule, Port
+from netlab.facts.devices import TUN_OF_IP
 from netlab.facts.routing import MAIN_TABLE
 from netlab.simulator.packet import Version
 
@@ -141,7 +142,7 @@ class Nic:
             return any(member.carrier for member in self.members)
         if self.kind in ("vlan", "macvlan", "ipvlan"):
             return self.lower is not None and self.lower.carrier
-        return self.kind != "tap"
+        return self.kind != "tun"
 
     @property
     def vrf(self) -> Nic | None:
@@ -153,6 +154,11 @@ class Nic:
     def speaks(self, version: Version) -> bool:
         """Tell whether it takes packets of an IP version."""
         return version == 4 or not self.node.own_setting(6, self, "disable_ipv6")
+
+    @property
+    def asks(self) -> bool:
+        """Whether it asks for neighbours at all: not `lo`, nor what has no link-layer addresses (IFF_NOARP)."""
+        return self.kind not in ("lo", *SILENT) and (self.kind != "tun" or self.options.get("mode") != TUN_OF_IP)
 
     def holds(self, address: str) -> bool:
         """Tell whether an address is one of its own."""

@@ -16,7 +16,8 @@ from netlab.simulator import errors, links, neighbours
 from netlab.simulator.fib import Asked, Way, look_up, select_address, source_for
 from netlab.simulator.filters import Hook, Judgement, Tracked, pass_chains
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import Frame, Packet, group_mac, is_link_local, is_loopback, is_multicast
+from netlab.simulator.packet import Frame, Packet, group_mac, is_loopback, is_multicast, number_of
+from netlab.simulator.unanswered import why_unanswered
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -28,6 +29,8 @@ ENDS: Final[dict[str, tuple[Verdict, int]]] = {
     "prohibit": (Verdict.PROHIBITED, errno.EACCES),
     "broadcast": (Verdict.BROADCAST, errno.EACCES),
 }
+#: Everybody on the link, whatever route leads there (__mkroute_output).
+_EVERYBODY: Final = "255.255.255.255"
 #: The least MTU of IPv6 (RFC 8200, section 5), and the sizes of the headers of fragments.
 _LEAST6, _FRAGMENT6 = 1280, 48
 
@@ -48,7 +51,12 @@ def send(
 ) -> None:
     """Send a packet of the node's own; an empty source is chosen. `out`: the device that the sender is bound to."""
     version = packet.version
+    if number_of(packet.destination) == 0:
+        # The unspecified address is the node itself (ip_route_output_key_hash_rcu, ip6_datagram_connect).
+        packet = replace(packet, destination="127.0.0.1" if version == 4 else "::1")
     way = look_up(node, Asked(version, packet.destination, packet.source or None, None, out))
+    if packet.destination == _EVERYBODY and way.kind == "unicast":
+        way = Way("broadcast", way.entry, way.hop, way.choice)
     if is_multicast(packet.destination) and out is not None:
         way = Way("unicast", None, None)
     if way.kind in ENDS:
@@ -79,19 +87,23 @@ def send(
     if node.tracks and tracked is None:
         tracked = walk.of_node(node).find(packet)
 
+    anew: Packet | None = None
+
     def reroute(changed: Packet) -> bool:
-        nonlocal way
-        way = look_up(node, Asked(version, changed.destination, changed.source, None, out))
+        nonlocal way, anew
+        anew, way = changed, look_up(node, Asked(version, changed.destination, changed.source, None, out))
         if way.kind in ENDS:
             end_by_route(walk, node, changed, way, leg)
             return False
-        tell_route(walk, node, way, changed, leg)
         return not _stays_inside(walk, node, changed, _device_of(node, way, out), leg)
 
     # The chains go by the device that it was to leave by at first, wherever a translation leads it.
     hook = Hook("output", None, nic, reroute=reroute)
     judgement = pass_chains(node, walk.of_node(node), tracked, packet, hook)
-    if allowed(walk, node, judgement, None, nic, leg, tracked):
+    goes = allowed(walk, node, judgement, None, nic, leg, tracked)
+    if anew is not None:
+        tell_route(walk, node, way, anew, leg)
+    if goes:
         leave(walk, node, Passage(judgement.packet, way, tracked, None, leg), out)
 
 
@@ -124,7 +136,7 @@ def tell_route(walk: Walk, node: Node, way: Way, packet: Packet, leg: int) -> No
         return
     entry = way.entry
     hop = "" if way.hop is None or way.hop.via is None else f" via {way.hop.via}"
-    device = "itself" if entry.kind == "local" else f"dev {way.hop.nic.name}" if way.hop is not None else entry.kind
+    device = "to itself" if entry.kind == "local" else f"dev {way.hop.nic.name}" if way.hop is not None else entry.kind
     table = {254: "main", 255: "local"}.get(entry.table, str(entry.table))
     words = f"routes {packet.destination} by {entry.to}{hop} {device}, table {table}"
     walk.tell(leg, "route", way.hop.nic if way.hop is not None else None, node, words, entry.key)
@@ -214,6 +226,10 @@ def _fit(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int, p
     if packet.largest <= mtu:
         return packet
     if packet.dont_fragment and passage.into is None and _is_too_big(walk, node, packet, way, nic, leg):
+        # Found out this late, where a translation has led it elsewhere, it is told by ICMP besides (ip_fragment).
+        errors.report(
+            walk, node, packet, (3, 4) if packet.version == 4 else (2, 0), leg, None, passage.tracked, mtu=mtu
+        )
         return None
     head, size = (20, mtu) if packet.version == 4 else (_FRAGMENT6, max(mtu, _LEAST6))
     piece = (size - head) // 8 * 8 + head
@@ -249,16 +265,7 @@ def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, p
         walk.tell(leg, "leaves", nic, node, f"sends it out by {nic.name}", nic.key)
         links.transmit(walk, nic, Frame(nic.mac, mac, packet), leg)
         return
-    why = _why_unknown(nic, near)
-    walk.end(leg, Verdict.NO_NEIGHBOUR, nic, node, why, nic.key, None, packet)
+    why, key = why_unanswered(walk.network, nic, near, walk.noted if walk.tells else None)
+    walk.end(leg, Verdict.NO_NEIGHBOUR, nic, node, why, key, None, packet)
     code = (3, 1) if packet.version == 4 else (1, 3)
     errors.report(walk, node, packet, code, leg, passage.into, passage.tracked, after_output=True)
-
-
-def _why_unknown(nic: Nic, near: str) -> str:
-    if not nic.carrier:
-        below = nic.peer or nic.lower
-        return f"{nic} has no carrier, so nobody tells where {near} is" + (f": {below} is down" if below else "")
-    if ":" in near and not is_link_local(near) and not nic.speaks(6):
-        return f"IPv6 is off on {nic}"
-    return f"nobody on {nic} says that it has {near}"

@@ -68,7 +68,7 @@ def ask(network: Network, node: str, device: str, target: str) -> str | None:
 
 
 def _asker(nic: Nic, target: str) -> str | None:
-    """Give the address that a question leaves with: without a route all is on the link (ip_route_output_key_hash_rcu)."""
+    """Give the address that a question leaves with: what has no route is on the link (ip_route_output_key_hash_rcu)."""
     way = look_up(nic.node, Asked(4, target, out=nic))
     if way.kind == "none":
         return select_address(nic.node, nic, None, on_link=True)

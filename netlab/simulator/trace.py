@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netlab.facts import Key
+from netlab.simulator.crossing import Crossing, Event, way_to
 from netlab.simulator.network import Network
 from netlab.simulator.packet import DATAGRAM_SIZE, PING_SIZE, SYN_SIZE, Message, Packet
 from netlab.simulator.simulating import simulate
@@ -73,6 +74,8 @@ class LegTrace:
     reason: int | None
     steps: tuple[Step, ...]
     end: End
+    #: The devices that it went through on its way to its end, in order.
+    crossed: tuple[Crossing, ...] = ()
 
     @property
     def words(self) -> str:
@@ -116,10 +119,14 @@ def trace_of(walk: Walk, source: str, question: Question) -> Trace:
     steps: dict[int, list[Step]] = {}
     for step in walk.steps:
         steps.setdefault(step.leg, []).append(step)
+    events: dict[int, list[Event]] = {}
+    for number, nic, leaves in walk.crossed:
+        events.setdefault(number, []).append((nic, leaves))
     legs = []
     for number, leg in enumerate(walk.legs):
-        end = end_of(walk, number)
-        legs.append(LegTrace(number, leg.node, leg.packet, leg.reason, tuple(steps.get(number, ())), end))
+        end, told = end_of(walk, number), tuple(steps.get(number, ()))
+        way = way_to(end, events.get(number, ()))
+        legs.append(LegTrace(number, leg.node, leg.packet, leg.reason, told, end, way))
     answer, deciding = _decide(legs, source)
     delay = sum(walk.delays.get(leg.number, 0) for leg in legs[:2])
     share = walk.shares.get(0, 1.0) * walk.shares.get(1, 1.0)
@@ -171,9 +178,7 @@ def _decide(legs: list[LegTrace], source: str) -> tuple[str, LegTrace]:
         return answer, first
     if first.end.errno is not None and first.end.errno != errno.EPERM:
         return "error", first
-    if first.end.verdict is not Verdict.DELIVERED:
-        return "silence", first
-    lost = [leg for leg in legs[1:] if leg.reason == 0]
+    lost = [leg for leg in legs[1:] if leg.reason == 0] if first.end.verdict in TAKEN_IN else []
     return "silence", (lost[0] if lost else first)
 
 

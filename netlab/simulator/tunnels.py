@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from netlab.facts.devices import EVERYBODY, PASSTHRU
 from netlab.simulator import links
-from netlab.simulator.fib import Asked, look_up
+from netlab.simulator.fib import Asked, Way, look_up
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import ETHERNET, Frame, Packet, Told
+from netlab.simulator.packet import ETHERNET, QUOTED4, QUOTED6, Frame, IcmpError, Packet, Told
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -20,6 +20,8 @@ from netlab.simulator.walk import Walk
 _BRIDGE, _IPVLAN_L2 = 4, 0
 #: UDP and VXLAN headers, and IP's.
 _VXLAN, _IP4, _IP6 = 16, 20, 40
+#: The least that a tunnel tells anybody to keep to (net/ipv4/ip_tunnel_core.c).
+_LEAST4, _LEAST6 = 576, 1280
 
 
 # -- VXLANs
@@ -37,24 +39,66 @@ def encapsulate(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         return
     vni, port = int(nic.options.get("id", 0)), int(nic.options.get("port", 4789))
     for host in hosts:
-        if _leads_back(nic, host):
+        way = _way_to(nic, host)
+        if way.hop is not None and way.hop.nic is nic:
             words = f"{nic.node.name} reaches {host} by {nic.name} itself"
             walk.end(leg, Verdict.LOOP, nic, nic.node, words, nic.key)
             continue
         size = frame.length + ETHERNET + _VXLAN + (_IP6 if ":" in host else _IP4)
+        if _tells_too_big(walk, nic, frame, way, size - frame.length, leg):
+            continue
         source = str(nic.options.get("local", ""))
         packet = Packet(source, host, "udp", "carried", 49152, port, size=size, carried=frame, vni=vni)
+        if ":" in host and not _may_be_fragmented(walk, nic, frame, leg):
+            packet = replace(packet, dont_fragment=True)
         walk.tell(leg, "encapsulated", nic, nic.node, f"{nic.name} carries it to {host}, VXLAN {vni}", nic.key)
         walk.layers.send(walk, nic.node, packet, leg, nic.lower)
 
 
-def _leads_back(nic: Nic, host: str) -> bool:
-    """Tell whether what a VXLAN carries would be carried by itself (vxlan_xmit_one: a circular route)."""
+def _may_be_fragmented(walk: Walk, nic: Nic, frame: Frame, leg: int) -> bool:
+    """Tell whether IPv6 takes apart what carries a frame: for its own node's sockets only (ip6_fragment, ignore_df)."""
+    packet = frame.payload
+    if not isinstance(packet, Packet):
+        return True
+    return not packet.dont_fragment and leg < len(walk.legs) and walk.legs[leg].node == nic.node.name
+
+
+def _way_to(nic: Nic, host: str) -> Way:
+    """Find the way to another host of a VXLAN; one that leads by the VXLAN itself goes round (vxlan_xmit_one)."""
     source = nic.options.get("local")
-    way = look_up(
+    return look_up(
         nic.node, Asked(6 if ":" in host else 4, host, None if source is None else str(source), None, nic.lower)
     )
-    return way.hop is not None and way.hop.nic is nic
+
+
+def _tells_too_big(walk: Walk, nic: Nic, frame: Frame, way: Way, headers: int, leg: int) -> bool:
+    """Answer what is too big for a VXLAN that is a bridge's port, in its destination's name (skb_tunnel_check_pmtu).
+
+    Of what the node itself sends by a VXLAN only later packets are too big: the route has learned it then.
+    """
+    packet = frame.payload
+    if not isinstance(packet, Packet) or nic.master is None or nic.master.kind != "bridge" or way.hop is None:
+        return False
+    mtu = (way.entry.mtu if way.entry is not None and way.entry.mtu else way.hop.nic.mtu) - headers
+    four = packet.version == 4
+    if packet.largest <= mtu or packet.message == "error" or mtu < (_LEAST4 if four else _LEAST6):
+        return False
+    if four and (not packet.dont_fragment or packet.piece):
+        return False
+    words = f"{packet.largest} bytes are more than {nic} has room for, {mtu}"
+    walk.end(leg, Verdict.TOO_BIG, nic, nic.node, words, nic.key, None, packet)
+    number, code = (3, 4) if four else (2, 0)
+    error = Packet(
+        source=packet.destination,
+        destination=packet.source,
+        protocol="icmp" if four else "ipv6-icmp",
+        message="error",
+        size=min(packet.size + 28, QUOTED4) if four else min(packet.size + 48, QUOTED6),
+        error=IcmpError(number, code, packet, mtu),
+    )
+    answer = walk.new_leg(error, nic.node, leg)
+    walk.post(links.receive, walk, nic, Frame(frame.destination, frame.source, error), answer)
+    return True
 
 
 def decapsulate(walk: Walk, node: Node, packet: Packet, leg: int) -> bool:

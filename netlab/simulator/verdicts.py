@@ -53,7 +53,7 @@ class Meaning:
 MEANINGS: Final[Mapping[Verdict, Meaning]] = {
     Verdict.DELIVERED: Meaning("the node that holds the destination's address has taken it in"),
     Verdict.IGNORED: Meaning(
-        "the node has taken it in, and is told not to answer such (icmp_echo_ignore_all, or an echo to everybody)",
+        "the node has taken it in, and answers no such packet: icmp_echo_ignore_all, or it is sent to everybody",
         "sysctls: {net.ipv4.icmp_echo_ignore_all: 0}",
     ),
     Verdict.NO_LISTENER: Meaning(
@@ -61,7 +61,8 @@ MEANINGS: Final[Mapping[Verdict, Meaning]] = {
         "run a program that listens there",
     ),
     Verdict.NO_ROUTE: Meaning(
-        "no route of the node leads to the destination", "give the node a gateway, or a route to the destination"
+        "no route of the node leads to the destination, or it would have to leave the link that its source is of",
+        "give the node a gateway, or a route to the destination",
     ),
     Verdict.BLACKHOLE: Meaning(
         "a route or rule of kind blackhole takes it: nobody is told", "remove the route or rule"
@@ -88,18 +89,19 @@ MEANINGS: Final[Mapping[Verdict, Meaning]] = {
     Verdict.FILTERED: Meaning("a filter rule, or a chain's policy, drops it", "accept it before that rule"),
     Verdict.REJECTED: Meaning("a filter rule rejects it: the sender is told", "accept it before that rule"),
     Verdict.MARTIAN: Meaning(
-        "it comes from outside with a source or destination that none has there: one of the node's own, 127.0.0.0/8",
+        "it comes from outside with an address that none has there (one of the node's own, 127.0.0.0/8), or leaves so",
         "look at who else has that address",
     ),
     Verdict.RP_FILTER: Meaning(
-        "its source would be answered by another device (rp_filter 1) or by none at all (rp_filter 2)",
+        "its source would be answered by another device (rp_filter 1), or by none at all (rp_filter 1 and 2)",
         "give the node a route back to the source, or set rp_filter to 0",
     ),
     Verdict.TTL_EXCEEDED: Meaning(
         "its TTL has come to an end at a router: the sender is told", "send it with a larger TTL"
     ),
     Verdict.LOOP: Meaning(
-        "it comes by the same device of the same node again and again", "look at the routes of the nodes in the loop"
+        "it comes by the same device of the same node again and again, or a tunnel would have to carry itself",
+        "look at the routes of the nodes in the loop",
     ),
     Verdict.TOO_BIG: Meaning(
         "it is larger than the next link's MTU and must not be taken apart: the sender is told the MTU",

@@ -95,6 +95,8 @@ class Walk:
     hosts: dict[Nic, dict[str, str]] = field(default_factory=dict)
     neighbours: dict[tuple[Nic, str], str] = field(default_factory=dict)
     connections: dict[Node, Connections] = field(default_factory=dict)
+    #: Where questions for neighbours ended, and who heard one: `ignored` said nothing, `delivered` answered.
+    noted: list[End] = field(default_factory=list)
     #: Delay in microseconds and the share that arrives, of each leg, by the impairments on its way.
     delays: dict[int, int] = field(default_factory=dict)
     shares: dict[int, float] = field(default_factory=dict)
@@ -151,9 +153,13 @@ class Walk:
         packet: Packet | None = None,
     ) -> None:
         """Note that a packet, or a copy of it, goes no further."""
+        name = nic.name if nic is not None else None
+        if packet is not None and packet.carried is not None:
+            errno = None  # nobody waits for what a tunnel sends
         if not self.asking:
-            name = nic.name if nic is not None else None
             self.ends.append(End(leg, verdict, node.name, name, words, key, errno, packet))
+        elif self.tells:
+            self.noted.append(End(leg, verdict, node.name, name, words, key))
 
     def of_node(self, node: Node) -> Connections:
         """Give the connections of a node."""

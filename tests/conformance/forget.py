@@ -15,6 +15,7 @@ from typing import Final
 from netlab.kernel import codec
 from netlab.kernel.decode import link
 from netlab.kernel.socket import RouteSocket
+from tests.conformance.path_mtus import forget_path_mtus
 from tests.conformance.visiting import visiting
 
 # linux/neighbour.h, linux/if_link.h, linux/netfilter/nfnetlink.h, nfnetlink_conntrack.h
@@ -44,6 +45,9 @@ def _forget_here() -> None:
         route.send([_flush(index) for index in bridges], _gone)
     finally:
         route.close()
+    forget_path_mtus()
+    with suppress(OSError), open("/proc/sys/net/ipv4/route/flush", "w") as flush:
+        flush.write("1")
     with suppress(OSError):  # a kernel, or a namespace, that tracks no connections
         connections = RouteSocket.opened(_NETLINK_NETFILTER)
         try:

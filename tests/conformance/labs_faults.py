@@ -13,6 +13,7 @@ from tests.conformance.labs_sketch import (
     Interface,
     Link,
     Member,
+    Path,
     Sketch,
     add,
     both,
@@ -196,6 +197,31 @@ def _own_mac(sketch: Sketch) -> Iterator[Change]:
         yield put(found[1].path, mac=f"02:aa:00:00:00:{sketch.rng.randint(1, 255):02x}")
 
 
+def _isolated(sketch: Sketch) -> Iterator[Change]:
+    """Isolate ports of one segment: from each other, not from those that are not isolated."""
+    rng = sketch.rng
+    links = [ports for link in sketch.links if len(ports := _ports(link)) > 1]
+    if links:
+        ports = rng.choice(links)
+        for path in rng.sample(ports, rng.randint(2, len(ports))):
+            yield put(path, isolated=True)
+
+
+def _switched(sketch: Sketch) -> Iterator[Change]:
+    """Switch ports otherwise than a bridge does by itself."""
+    rng = sketch.rng
+    ports = [path for link in sketch.links for path in _ports(link)]
+    for path in rng.sample(ports, min(len(ports), rng.randint(1, 3))):
+        name = rng.choice(("hairpin", "learning", "flood"))
+        yield put(path, **{name: name == "hairpin"})
+
+
+def _ports(link: Link) -> list[Path]:
+    """Give where a document describes the ports that the members of a segment have in its bridges."""
+    found = [member.far or member.path for member in link.members if link.bridges]
+    return [path for path in found if "interfaces" in path or "veths" in path]
+
+
 _Draw = Callable[[Sketch], Iterator[Change]]
 _FAULTS: tuple[tuple[str, float, int, _Draw], ...] = (
     ("forwarding", 0.1, 1, _no_forwarding),
@@ -203,6 +229,8 @@ _FAULTS: tuple[tuple[str, float, int, _Draw], ...] = (
     ("masks", 0.12, 2, _mask),
     ("sysctls", 0.25, 3, _setting),
     ("neighbours", 0.08, 2, _known),
+    ("isolated", 0.06, 1, _isolated),
+    ("ports", 0.1, 1, _switched),
 )
 _HARMLESS: tuple[tuple[str, float, int, _Draw], ...] = (
     ("mtu", 0.45, 2, _mtu),
