@@ -40,7 +40,7 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     walk.tell(leg, "arrives", nic, node, f"comes in by {nic.name}", nic.key)
     tracked: Tracked | None = frame.tracked
     if not frame.looked_at:
-        tracked = walk.of_node(node).find(packet) if node.tracks else None
+        tracked = tracked or (walk.of_node(node).find(packet) if node.tracks else None)
         judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("prerouting", nic, None))
         if not output.allowed(walk, node, judgement, nic, None, leg, tracked):
             return
@@ -98,7 +98,8 @@ def _hand_on(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
     if way.kind in output.ENDS:
         # An IPv6 host says so even where it does not forward (ip6_pkt_discard); one of IPv4 is silent (ip_error).
         verdict = output.ENDS[way.kind][0] if forwards or version == 6 else Verdict.NOT_FORWARDED
-        code = (_CODES4 if version == 4 else _CODES6).get(way.kind)
+        kind = "none" if way.kind == "unreachable" and way.entry is None else way.kind  # a rule: fib4_rule_action
+        code = (_CODES4 if version == 4 else _CODES6).get(kind)
         if verdict is Verdict.NOT_FORWARDED:
             _stop(walk, nic, packet, leg)
         else:

@@ -15,7 +15,7 @@ from netlab.facts.rule_text import rule_text
 from netlab.simulator import errors, links, neighbours
 from netlab.simulator.fib import Asked, Way, look_up, select_address, source_for
 from netlab.simulator.filters import Hook, Judgement, Tracked, pass_chains
-from netlab.simulator.network import Nic, Node
+from netlab.simulator.network import Hop, Nic, Node
 from netlab.simulator.packet import Frame, Packet, group_mac, is_loopback, is_multicast, number_of
 from netlab.simulator.unanswered import why_unanswered
 from netlab.simulator.verdicts import Verdict
@@ -58,7 +58,7 @@ def send(
     if packet.destination == _EVERYBODY and way.kind == "unicast":
         way = Way("broadcast", way.entry, way.hop, way.choice)
     if is_multicast(packet.destination) and out is not None:
-        way = Way("unicast", None, None)
+        way = Way("unicast", None, Hop(None, out))
     if way.kind in ENDS:
         if version == 6 and not any(nic.up and nic.speaks(6) for nic in node.devices.values()):
             _end_without_source(walk, node, packet, leg)
@@ -147,6 +147,8 @@ def end_by_route(walk: Walk, node: Node, packet: Packet, way: Way, leg: int, *, 
     verdict, number = ENDS[way.kind]
     if packet.version == 6 and way.kind == "broadcast":
         verdict, number = ENDS["none"]
+    if verdict is Verdict.UNREACHABLE and way.entry is None:
+        number = errno.ENETUNREACH  # a rule says less than a route: fib4_rule_action
     key = way.entry.key if way.entry is not None else None
     if key is None and way.choice is not None and way.choice.fact is not None:
         key = way.choice.fact.key
@@ -207,7 +209,8 @@ def leave(walk: Walk, node: Node, passage: Passage, out: Nic | None = None) -> N
     walk.of_node(node).confirm(passage.tracked)
     packet = judgement.packet
     if nic.kind == "lo":
-        walk.post(links.receive, walk, nic, Frame(nic.mac, nic.mac, packet), leg)
+        # What goes by `lo` keeps its connection (nf_conntrack_in: previously seen).
+        walk.post(links.receive, walk, nic, Frame(nic.mac, nic.mac, packet, tracked=passage.tracked), leg)
         return
     fitting = _fit(walk, node, packet, way, nic, leg, passage)
     if fitting is not None:
