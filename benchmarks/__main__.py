@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.alone import Planning, Rules, planned, published, small_commands
+from benchmarks.alone import Planning, Rules, Simulating, planned, published, simulated, small_commands
 from benchmarks.contestants import CONTESTANTS, NETLAB, Contestant, Sample
 from benchmarks.networks import Network
 from benchmarks.processes import Failed, own_memory
@@ -34,18 +34,24 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--plan", default="100,1000,10000", help="nodes of labs that are planned (default: %(default)s)"
     )
+    parser.add_argument(
+        "--simulate", default="100,1000,10000", help="nodes of labs that are simulated (default: %(default)s)"
+    )
     parser.add_argument("--no-commands", action="store_true", help="leave out netlab's commands on bridge3.yml")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     chosen = parser.parse_args(words)
     try:
         chosen.nodes = [int(word) for word in chosen.nodes.split(",")]
-        chosen.plan = [int(word) for word in chosen.plan.split(",") if int(word)]
+        chosen.plan, chosen.simulate = (
+            [int(word) for word in words.split(",") if int(word)] for words in (chosen.plan, chosen.simulate)
+        )
     except ValueError:
-        parser.error("--nodes and --plan take numbers, as in 100,1000")
+        parser.error("--nodes, --plan and --simulate take numbers, as in 100,1000")
     if not all(1 <= nodes <= 1000 for nodes in chosen.nodes):
         parser.error("--nodes: from 1 to 1000 (a bridge holds 1,023 ports)")
-    if not all(1 <= nodes <= 20000 for nodes in chosen.plan) or not 0 <= chosen.rules <= 10000:
-        parser.error("--plan: from 1 to 20000, 0 for none; --rules: from 0 to 10000")
+    large = (*chosen.plan, *chosen.simulate)
+    if not all(1 <= nodes <= 20000 for nodes in large) or not 0 <= chosen.rules <= 10000:
+        parser.error("--plan, --simulate: from 1 to 20000, 0 for none; --rules: from 0 to 10000")
     if not 1 <= chosen.per_bridge <= 1000 or chosen.rounds < 1:
         parser.error("--per-bridge is from 1 to 1000, --rounds at least 1")
     chosen.only = chosen.only.split(",") if chosen.only else list(CONTESTANTS)
@@ -78,15 +84,18 @@ def _alone(chosen: argparse.Namespace) -> Alone:
     """Measure what netlab does alone, one round after the other."""
     rules: list[Rules] = []
     plans: dict[int, list[Planning]] = {nodes: [] for nodes in chosen.plan}
+    simulations: dict[int, list[Simulating]] = {nodes: [] for nodes in chosen.simulate}
     with_rules = bool(chosen.rules) and shutil.which("nft") is not None
     for number in range(chosen.rounds):
-        print(f"rules and plans: round {number + 1} of {chosen.rounds}", file=sys.stderr)
+        print(f"rules, plans, simulations: round {number + 1} of {chosen.rounds}", file=sys.stderr)
         if with_rules:
             rules.append(published(SCRATCH, chosen.rules))
         for nodes, found in plans.items():
             found.append(planned(SCRATCH, nodes, chosen.per_bridge))
+        for nodes, taken in simulations.items():
+            taken.append(simulated(SCRATCH, nodes, chosen.per_bridge))
     commands = {} if chosen.no_commands else small_commands(TOPOLOGIES, 2 * chosen.rounds)
-    return Alone({chosen.rules: rules} if with_rules else {}, plans, commands)
+    return Alone({chosen.rules: rules} if with_rules else {}, plans, simulations, commands)
 
 
 def main(words: Sequence[str] | None = None) -> int:

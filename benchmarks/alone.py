@@ -1,4 +1,7 @@
-"""What netlab does that has no floor: small commands, rules of one namespace, plans of large labs. Whole processes."""
+"""What netlab does that has no floor: small commands, rules of one namespace, large labs planned and simulated.
+
+Whole processes.
+"""
 
 import sys
 from dataclasses import dataclass
@@ -35,6 +38,19 @@ class Planning:
     validate: float
     plan: float
     memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Simulating:
+    """A file that is not applied, simulated, once each: seconds, and the peak in kB.
+
+    `reach`: all pairs of nodes; `trace`: one packet from the first node to the last, and its answer.
+    """
+
+    reach: float
+    reach_memory: int
+    trace: float
+    trace_memory: int
 
 
 def small_commands(topologies: Path, rounds: int) -> dict[str, list[float]]:
@@ -82,3 +98,12 @@ def planned(scratch: Path, nodes: int, per_bridge: int) -> Planning:
     validate = run([NETLAB, "validate", file])
     plan = run(["sh", "-c", 'exec "$@" >/dev/null', "sh", NETLAB, "plan", "--json", file])
     return Planning(validate.seconds, plan.seconds, plan.memory)
+
+
+def simulated(scratch: Path, nodes: int, per_bridge: int) -> Simulating:
+    """Say who reaches whom in the same file, its host forwarding, and follow one packet; nothing is applied."""
+    file = scratch / "simulate.yml"
+    file.write_text(topology(Network(nodes, per_bridge), ranges=False) + "host: {forwarding: true}\n")
+    reach = run(["sh", "-c", 'exec "$@" >/dev/null', "sh", NETLAB, "reach", "--json", file])
+    trace = run([NETLAB, "trace", file, "a0", f"a{nodes - 1}"])
+    return Simulating(reach.seconds, reach.memory, trace.seconds, trace.memory)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 
-from benchmarks.alone import Planning, Rules
+from benchmarks.alone import Planning, Rules, Simulating
 from benchmarks.contestants import Sample
 from benchmarks.networks import Network
 
@@ -25,10 +25,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """What netlab did alone, by round: for so many rules, for plans of so many nodes, and by small command."""
+    """What netlab did alone, by round: for so many rules, for labs of so many nodes, and by small command."""
 
     rules: Mapping[int, Sequence[Rules]] = field(default_factory=dict)
     plans: Mapping[int, Sequence[Planning]] = field(default_factory=dict)
+    simulations: Mapping[int, Sequence[Simulating]] = field(default_factory=dict)
     commands: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
@@ -118,7 +119,13 @@ def markdown(
                 str(found.rounds),
             ]
             lines.append(f"| {' | '.join(cells)} |")
-    for table in (_rules_table(alone.rules), _plans_table(alone.plans, own_memory), _commands_table(alone.commands)):
+    tables = (
+        _rules_table(alone.rules),
+        _plans_table(alone.plans, own_memory),
+        _simulations_table(alone.simulations, own_memory),
+        _commands_table(alone.commands),
+    )
+    for table in tables:
         lines += ["", *table] if table else []
     if lacking:
         lines += ["", *(f"Not measured: {names[key]}: {reason}." for key, reason in lacking.items())]
@@ -166,6 +173,25 @@ def _plans_table(by_nodes: Mapping[int, Sequence[Planning]], own_memory: int) ->
     return lines if by_nodes else []
 
 
+def _simulations_table(by_nodes: Mapping[int, Sequence[Simulating]], own_memory: int) -> list[str]:
+    lines = [
+        "| nodes | reach, s | ms a node | peak MB | trace, s | peak MB |",
+        "|--:|--:|--:|--:|--:|--:|",
+    ]
+    for nodes, rounds in by_nodes.items():
+        reach, trace = spread([one.reach for one in rounds]), spread([one.trace for one in rounds])
+        cells = [
+            str(nodes),
+            _seconds(reach),
+            f"{1000 * reach[0] / nodes:.2f}",
+            _megabytes(max(one.reach_memory for one in rounds), own_memory),
+            _seconds(trace),
+            _megabytes(max(one.trace_memory for one in rounds), own_memory),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines if by_nodes else []
+
+
 def _commands_table(commands: Mapping[str, Sequence[float]]) -> list[str]:
     lines = ["| command | ms |", "|---|--:|"]
     for title, took in commands.items():
@@ -198,6 +224,9 @@ def document(
         "networks": networks,
         "rules": [{"rules": count, "samples": [asdict(one) for one in of]} for count, of in alone.rules.items()],
         "plans": [{"nodes": count, "samples": [asdict(one) for one in of]} for count, of in alone.plans.items()],
+        "simulations": [
+            {"nodes": count, "samples": [asdict(one) for one in of]} for count, of in alone.simulations.items()
+        ],
         "commands": {title: list(took) for title, took in alone.commands.items()},
         "lacking": dict(lacking),
     }

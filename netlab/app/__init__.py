@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netlab.app.applying import apply, plan
+    from netlab.app.checking import check
     from netlab.app.collecting import gc
     from netlab.app.destroying import destroy
     from netlab.app.draw import diagram, picture
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
     from netlab.app.examination import doctor
     from netlab.app.guard import confirm
     from netlab.app.impairing import impair
-    from netlab.app.look import check, drift, status, validate
+    from netlab.app.look import drift, status, validate
+    from netlab.app.reaching import reach
     from netlab.app.results import document
     from netlab.app.shipped import copy_examples, examples
     from netlab.app.show import plan_commands, plan_dot, schema
+    from netlab.app.tracing import trace
     from netlab.app.watching import watch
 
 _WHERE = {
@@ -45,14 +48,16 @@ _WHERE = {
     "confirm": "guard",
     "gc": "collecting",
     "impair": "impairing",
-    "check": "look",
+    "check": "checking",
     "drift": "look",
     "status": "look",
     "validate": "look",
+    "reach": "reaching",
     "document": "results",
     "plan_commands": "show",
     "plan_dot": "show",
     "schema": "show",
+    "trace": "tracing",
     "watch": "watching",
 }
 
@@ -75,9 +80,11 @@ __all__ = [
     "plan",
     "plan_commands",
     "plan_dot",
+    "reach",
     "schema",
     "shell",
     "status",
+    "trace",
     "validate",
     "watch",
 ]

@@ -1,4 +1,4 @@
-"""`diagram`: a file, a lab as applied, a lab as it is now, or what an apply would change, drawn."""
+"""`diagram`: a file, a lab as applied, a lab as it is now, what an apply would change, or a packet's way, drawn."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from netlab.errors import Unavailable, UsageError
 from netlab.facts import Facts, Key
 
 if TYPE_CHECKING:
+    from netlab.diagram import Way
     from netlab.topology.lab import Check, Lab
 
 #: What a picture can be: the first two are text, the others are drawn by graphviz.
@@ -35,6 +36,7 @@ class _Subject:
     checks: tuple[Check, ...] = ()
     actions: Mapping[Key, str] | None = None
     live: Mapping[tuple[str, ...], Mapping[str, Any]] | None = None
+    way: Way | None = None
 
 
 def diagram(
@@ -43,22 +45,30 @@ def diagram(
     format: str = "svg",
     live: bool = False,
     plan: bool = False,
+    trace: tuple[str, str] | None = None,
+    kind: str = "icmp",
+    port: int = 0,
     sandbox: bool | None = None,
     world: World | None = None,
 ) -> bytes:
     """Draw a FILE or a LAB: as asked for, as it is now (`live`), or with what an apply of the file changes (`plan`).
 
-    Raises UsageError for a format or a mixture that makes no sense, Unavailable where graphviz is missing.
+    `trace` names a source and a destination: the way of a packet between them is drawn (see app.trace for its `kind`
+    and `port`). Raises UsageError for a format or a mixture that makes no sense, Unavailable where graphviz is missing.
     """
     if format not in FORMATS:
         raise UsageError(f"{format!r} is no format of a picture\n  fix: one of {', '.join(FORMATS)}")
     if live and plan:
         raise UsageError("--live shows what is there, --plan what would be: choose one")
+    if plan and trace is not None:
+        raise UsageError("--trace follows a packet through what is there or asked for, not through a change")
     if plan and (target is None or not is_file(target)):
         raise UsageError("--plan draws what an apply of a FILE would change\n  fix: name the file")
     if plan:
         assert target is not None
         subject = _planned(target, sandbox, world)
+    elif trace is not None:
+        subject = _traced(target, trace, kind, port, live, world)
     elif live:
         subject = _live(target, world or World.here())
     else:
@@ -96,6 +106,7 @@ def _drawn(subject: _Subject, format: str) -> bytes:
         checks=subject.checks,
         actions=subject.actions,
         live=subject.live,
+        way=subject.way,
     )
     if format == "mermaid":
         return to_mermaid(drawn).encode()
@@ -123,6 +134,19 @@ def _live(target: str | None, world: World) -> _Subject:
     applied = found.record.applied() if found.record is not None else {}
     reading = reading_of(world, found, applied, observe=True)
     return _Subject(found.lab, reading.facts, not found.machine, live=reading.observed)
+
+
+def _traced(
+    target: str | None, ends: tuple[str, str], kind: str, port: int, live: bool, world: World | None
+) -> _Subject:
+    from netlab.app.drawn_way import way_of
+    from netlab.app.simulated import subject_of
+    from netlab.app.tracing import trace_in
+
+    found = subject_of(target, live=live, world=world)
+    way = way_of(trace_in(found, *ends, kind=kind, port=port))
+    of_file = target is not None and is_file(target) and not live
+    return _Subject(found.lab, found.facts, sandboxed=not of_file and not found.machine, way=way)
 
 
 def _planned(target: str, sandbox: bool | None, world: World | None) -> _Subject:

@@ -1,19 +1,17 @@
-"""Commands that look and change nothing: validate, status, drift, check."""
+"""Commands that look and change nothing: validate, status, drift."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from netlab.app.guard import guard_of
-from netlab.app.results import Checked, DeviceState, Drift, LabState, LabStatus, NodeState, Validation
-from netlab.app.targets import Found, existing, is_file, lab_of, labs_by_marks, look_up
+from netlab.app.results import DeviceState, Drift, LabState, LabStatus, NodeState, Validation
+from netlab.app.targets import Found, existing, lab_of, labs_by_marks, look_up
 from netlab.app.transaction import read, scope_of
 from netlab.app.wanted import parse_file
 from netlab.app.world import World
-from netlab.errors import Disagreement, FileError, UsageError
+from netlab.errors import FileError, UsageError
 from netlab.facts import Address, Facts, Program, Route
 from netlab.names import HOST
 from netlab.namespaces.nodes import open_namespace
@@ -21,10 +19,6 @@ from netlab.namespaces.sandbox import find_sandboxes
 from netlab.plan import Reading
 from netlab.plan import plan as planned_of
 from netlab.store import Record
-
-if TYPE_CHECKING:
-    from netlab.probe import Verdict
-    from netlab.topology.lab import Lab
 
 
 def validate(path: str) -> Validation:
@@ -158,54 +152,6 @@ def drift(lab: str | None = None, *, world: World | None = None) -> Drift:
     except FileError:
         origin = {}
     return Drift(found.lab, left.changes, origin)
-
-
-def check(
-    target: str | None = None,
-    *,
-    on_verdict: Callable[[Verdict], None] | None = None,
-    world: World | None = None,
-) -> Checked:
-    """Run a lab's checks live, by probes from inside its nodes; raises UsageError where it is not applied.
-
-    Of a FILE, its checks as they stand there now; of a LAB, those of the file as it was applied.
-    """
-    world = world or World.here()
-    found = existing(world, target)
-    lab = _resolved(found, target)
-    if not lab.checks:
-        return Checked(found.lab, (), lab.warnings)
-    verdicts = found.run(lambda: _probe(lab, found, on_verdict))
-    return Checked(found.lab, verdicts, lab.warnings)
-
-
-def _resolved(found: Found, target: str | None) -> Lab:
-    if target is None or not is_file(target):
-        if found.record is None:
-            raise UsageError(f"the store has lost the file of {found.lab!r}\n  fix: name it: netlab check FILE")
-        return lab_of(found.record)
-    _, topology = parse_file(target)
-    from netlab.topology import resolve
-
-    held = found.record.allocated if found.record is not None else {}
-    return resolve(topology, sandboxed=not found.machine, held=held)
-
-
-def _probe(lab: Lab, found: Found, on_verdict: Callable[[Verdict], None] | None) -> tuple[Verdict, ...]:
-    from netlab.probe import run_checks
-
-    wanted = {HOST, *(check.source for check in lab.checks), *(c.target_node for c in lab.checks if c.target_node)}
-    programs = frozenset(fact.key[1] for fact in lab.facts.values() if fact.family == "program")
-    with ExitStack() as stack:
-        nodes: dict[str, int] = {}
-        for node in sorted(wanted):
-            try:
-                nodes[node] = open_node(found.lab, node)
-            except UsageError:
-                fix = f"netlab drift {found.lab} shows what else has gone; apply its file again"
-                raise Disagreement(f"node {node!r} of lab {found.lab!r} is gone\n  fix: {fix}") from None
-            stack.callback(os.close, nodes[node])
-        return run_checks(lab.checks, nodes, on_verdict=on_verdict, programs=programs, machine=found.machine)
 
 
 def open_node(lab: str, node: str) -> int:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 VERSION = 1
 
 Outcome = Literal["applied", "undone", "kept", "partial"]
+#: Where checks are run: in the kernel, in the simulator, or in both.
+CheckMode = Literal["live", "simulate", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +173,37 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The verdicts of a lab's checks, in file order."""
+    """The verdicts of a lab's checks, in file order: netlab.app.comparing's where the simulator was asked."""
 
     lab: str
     verdicts: tuple[Verdict, ...]
     warnings: tuple[Problem, ...] = ()
+    mode: CheckMode = "live"
+    #: Where kernel and simulator disagree: whether the lab is no longer as it was applied; else None.
+    drifted: bool | None = None
+
+    @property
+    def disagreements(self) -> tuple[Verdict, ...]:
+        """The verdicts that the simulator does not share."""
+        if self.mode != "both":
+            return ()
+        from netlab.app.comparing import agree
+
+        return tuple(verdict for verdict in self.verdicts if not agree(verdict))
 
     @property
     def ok(self) -> bool:
-        return all(verdict.ok for verdict in self.verdicts)
+        return all(verdict.ok for verdict in self.verdicts) and not self.disagreements
 
     def to_json(self) -> dict[str, Any]:
-        return {"ok": self.ok, "checks": [verdict_to_json(verdict) for verdict in self.verdicts]}
+        from netlab.app.comparing import verdict_to_json
+
+        return {
+            "ok": self.ok,
+            "mode": self.mode,
+            "drifted": self.drifted,
+            "checks": [verdict_to_json(verdict) for verdict in self.verdicts],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,28 +281,6 @@ def change_to_json(change: Change, origin: Mapping[Key, Span]) -> dict[str, Any]
 
 def step_to_json(step: Step) -> dict[str, Any]:
     return {"action": step.action.value, "fact": step.fact.label()}
-
-
-def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
-    check = verdict.check
-    return {
-        "name": check.name,
-        "kind": check.kind,
-        "from": check.source,
-        "to": check.target,
-        "address": check.address,
-        "port": check.port,
-        "expect": check.expect,
-        "between": list(check.between) if check.between is not None else None,
-        "measured": verdict.measured,
-        "ok": verdict.ok,
-        "sent": verdict.sent,
-        "outcome": verdict.outcome,
-        "received": verdict.received,
-        "hint": verdict.hint,
-        "seconds": round(verdict.elapsed, 4),
-        "origin": span_to_json(check.span),
-    }
 
 
 def problem_to_json(problem: Problem) -> dict[str, Any]:

@@ -11,6 +11,8 @@ SECTIONS = {
     "Look first": {
         "validate": "file_commands",
         "plan": "file_commands",
+        "trace": "trace_command",
+        "reach": "reach_command",
         "diagram": "diagram_command",
         "examples": "example_commands",
         "schema": "file_commands",

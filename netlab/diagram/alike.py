@@ -35,7 +35,10 @@ def summary(scene: Scene) -> Scene:
             cables[node].append(cable)
     ports = {(port.node, port.name): port for box in scene.boxes for bridge in box.bridges for port in bridge.ports}
     alike: dict[object, list[Box]] = defaultdict(list)
+    apart = scene.way.nodes if scene.way is not None else ()
     for box in plain:
+        if box.node in apart:
+            continue
         alike[_signature(box, cables[box.node], ports)].append(box)
     groups = [group for same, group in alike.items() if same is not None and len(group) >= WORTH]
     return _merge(scene, groups, cables) if groups else scene

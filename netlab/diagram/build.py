@@ -20,6 +20,7 @@ from netlab.diagram.elements import Box, Bridge, Cable, Device, Line, Plug, Scen
 from netlab.diagram.filters import filters, impairment
 from netlab.diagram.index import Index, index
 from netlab.diagram.tunnels import Tunnel, caption, kinds_in_words, tunnels
+from netlab.diagram.ways import Way
 from netlab.facts import MAIN_TABLE, DeviceSettings, Fact, Facts, Key, Resource, Route, Settings, Veth
 from netlab.facts import Bridge as BridgeFact
 from netlab.facts import Device as DeviceFact
@@ -43,11 +44,13 @@ def scene(
     checks: Sequence[Check] = (),
     actions: Actions | None = None,
     live: Live | None = None,
+    way: Way | None = None,
 ) -> Scene:
     """Turn the facts of a lab into what is drawn of it.
 
     `actions` says what a plan does to a fact, by key ("create", "update", "replace", "delete"; deleted facts are
     among `facts` too). `live` holds observations by ("device", node, name); a `carrier` of False draws the cable dead.
+    `way` is that of a packet.
     """
     acts = actions or {}
     found = index(_drawn(facts, acts))
@@ -65,6 +68,7 @@ def scene(
             counts=_counts(facts, acts),
             planned=actions is not None,
             live=live is not None,
+            way=way,
         )
     )
 

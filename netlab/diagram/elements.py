@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from netlab.diagram.ways import Way
 from netlab.names import HOST
 
 #: What a plan may do to a fact, and the glyph that says so in a drawing without colours.
@@ -115,6 +116,8 @@ class Scene:
     counts: str = ""
     planned: bool = False
     live: bool = False
+    #: A packet's way: what is not on it fades.
+    way: Way | None = None
 
 
 def natural(text: str) -> tuple[tuple[int, int, str], ...]:

@@ -68,10 +68,12 @@ class Sketch:
     follows: tuple[tuple[str, str], ...]
 
 
-def arrange(source: Parts) -> Sketch:
-    """Lay out parts; the same parts always give the same sketch."""
+def arrange(source: Parts, way: Way | None = None) -> Sketch:
+    """Lay out parts, the one way or the other where that is said; the same parts always give the same sketch."""
     graph = Graph(source)
     pieces = graph.pieces()
+    if way is not None:
+        return _Layout(graph, pieces, way).sketch()
     down, sideways = _Layout(graph, pieces, "TB"), _Layout(graph, pieces, "LR")
     if graph.is_chain() and sideways.excess(CHAIN_WIDTH) <= 1:
         return sideways.sketch()

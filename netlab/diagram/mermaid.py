@@ -9,44 +9,53 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from netlab.diagram.blocks import Block, Text
 from netlab.diagram.elements import GLYPHS, Scene
-from netlab.diagram.layout import arrange
-from netlab.diagram.palette import ACTIONS, DEAD, INK, KINDS, SOFT
-from netlab.diagram.parts import Frame, Part, Parts, Wire, parts
+from netlab.diagram.palette import ACTIONS, DEAD, FAINT, FAINT_LINE, INK, KINDS, SOFT, WAYS
+from netlab.diagram.parts import End, Frame, Part, Parts, Wire
 from netlab.diagram.tables import printable
+from netlab.diagram.tracks import laid
 
 #: What a plan's colours mean.
 _LEGEND = {"create": "created", "update": "changed", "delete": "deleted"}
 #: How the links inside a node are drawn; the last one is not.
 _LINKS = {"routing": "-.-", "tie": "---", "near": "~~~"}
+#: What is on a packet's way, and what is not; these classes come after those of the kinds.
+_LOOKS = {
+    "there": f"stroke:{WAYS[0].ink},stroke-width:3px",
+    "back": f"stroke:{WAYS[1].ink},stroke-width:3px",
+    "faint": f"fill:{FAINT.fill},stroke:{FAINT_LINE},color:{FAINT.ink}",
+}
 #: The brackets that give a node its shape.
 _SHAPES = {"box": ("(", ")"), "bridge": ("[", "]"), "device": ("([", "])"), "routing": ("([", "])")}
 
 
 def to_mermaid(scene: Scene) -> str:
     """Turn a scene into Mermaid text; stable byte for byte."""
-    source = parts(scene)
-    sketch = arrange(source)
+    source, sketch = laid(scene)
     slots = {part.id: dict(part.slots) for part in source.parts}
+    links = [link for wire in (*sketch.wires, *source.jumps) for link in _links(wire, slots)]
     body = [
         "---",
         f"title: {_front(scene)}",
         "---",
         f"flowchart {sketch.way}",
         *_frames(source, None, "  "),
-        *(_wire(wire, slots) for wire in sketch.wires),
+        *(f"  {link}" for link, _ in links),
         *_legend(scene),
-        *_styles(scene, source, sketch.wires),
+        *_styles(scene, source, [colour for _, colour in links]),
     ]
     return "\n".join(body) + "\n"
 
 
 def _front(scene: Scene) -> str:
     # The title stands in YAML: a double-quoted string, of which JSON's is a part.
-    return json.dumps(printable(f"{scene.name}: {scene.counts}" if scene.counts else scene.name), ensure_ascii=False)
+    words = f"{scene.name}: {scene.counts}" if scene.counts else scene.name
+    words += f"; {scene.way.title}: {scene.way.outcome}" if scene.way is not None else ""
+    return json.dumps(printable(words), ensure_ascii=False)
 
 
 def _frames(source: Parts, parent: str | None, indent: str) -> Iterator[str]:
@@ -66,15 +75,34 @@ def _lines(part: Part) -> Sequence[Text]:
     return (*part.middle.texts, *(Text(" ".join(_words(line) for line in block.texts)) for block in found))
 
 
-def _wire(wire: Wire, slots: Mapping[str, Mapping[str, Block]]) -> str:
-    a, b = _id(wire.a[0]), _id(wire.b[0])
-    if wire.cable is None:
-        return f"  {a} {_LINKS[wire.link]} {b}"
-    if wire.cable.tunnel:
-        return f'  {a} -.-|"{_escaped(wire.cable.tunnel)}"| {b}' if wire.cable.a.device else f"  {a} -.- {b}"
-    names = [_words(slots[part][device].texts[0]) for part, device in (wire.a, wire.b) if device]
-    line = "-.-" if wire.cable.dead else "===" if wire.cable.count > 1 else "---"
-    return f'  {a} {line}|"{_escaped(" — ".join(names))}"| {b}' if names else f"  {a} {line} {b}"
+def _links(wire: Wire, slots: Mapping[str, Mapping[str, Block]]) -> Iterator[tuple[str, str | None]]:
+    """Give the links that a wire is drawn with, and their colours: one, or one for each lane of a packet's way."""
+    names = _names((wire.a, wire.b), slots) if wire.cable is not None and not wire.cable.tunnel else ""
+    if not wire.lanes:
+        cable, line = wire.cable, _LINKS.get(wire.link, "---")
+        if cable is not None:
+            line = "-.-" if cable.dead or cable.tunnel else "===" if cable.count > 1 else "---"
+            names = cable.tunnel if cable.tunnel and cable.a.device else names
+        yield _link(wire.a, line, names, wire.b), _colour(wire)
+    for lane in wire.lanes:
+        names = _names((lane.start, lane.end), slots) if wire.cable is not None else ""
+        label = ": ".join(filter(None, (str(lane.number or ""), names)))
+        yield _link(lane.start, "-.->" if lane.back else "==>", label, lane.end), WAYS[lane.back].ink
+
+
+def _link(a: End, line: str, label: str, b: End) -> str:
+    return f'{_id(a[0])} {line}|"{_escaped(label)}"| {_id(b[0])}' if label else f"{_id(a[0])} {line} {_id(b[0])}"
+
+
+def _names(ends: Sequence[End], slots: Mapping[str, Mapping[str, Block]]) -> str:
+    return " — ".join(_words(slots[part][device].texts[0]) for part, device in ends if device)
+
+
+def _colour(wire: Wire) -> str | None:
+    cable = wire.cable
+    if wire.look == "faint":
+        return FAINT_LINE
+    return SOFT if cable is None else ACTIONS[cable.action].ink if cable.action else DEAD if cable.dead else None
 
 
 def _legend(scene: Scene) -> Iterator[str]:
@@ -83,21 +111,24 @@ def _legend(scene: Scene) -> Iterator[str]:
             yield f'  legend-{action}["{GLYPHS[action]} {words}"]:::{action}'
 
 
-def _styles(scene: Scene, source: Parts, wires: Sequence[Wire]) -> Iterator[str]:
-    """Write the classes that are used, who belongs to them, and the colours of single cables."""
+def _styles(scene: Scene, source: Parts, colours: Sequence[str | None]) -> Iterator[str]:
+    """Write the classes that are used, who belongs to them, and the colours of single links."""
     named: dict[str, list[str]] = {action: [] for action in (_LEGEND if scene.planned else ())}
-    for frame in source.frames:
-        named.setdefault(frame.action or frame.kind, []).append(_frame_id(frame))
-    for part in source.parts:
-        named.setdefault(part.action or part.kind, []).append(_id(part.id))
+    looks: dict[str, list[str]] = defaultdict(list)
+    things: list[tuple[Frame | Part, str]] = [(frame, _frame_id(frame)) for frame in source.frames]
+    for thing, name in (*things, *((part, _id(part.id)) for part in source.parts)):
+        named.setdefault(thing.action or thing.kind, []).append(name)
+        if thing.look:
+            looks[thing.look].append(name)
     for kind, names in sorted(named.items()):
         ink, fill = ACTIONS.get(kind) or KINDS[kind]
         yield f"  classDef {kind} fill:{fill},stroke:{ink},color:{INK}"
         yield from [f"  class {','.join(names)} {kind}"] if names else []
-    for number, wire in enumerate(wires):
-        cable = wire.cable
-        ends = SOFT if cable is None else ACTIONS[cable.action].ink if cable.action else DEAD if cable.dead else None
-        yield from [f"  linkStyle {number} stroke:{ends}"] if ends else []
+    for look, names in sorted(looks.items()):
+        yield f"  classDef {look} {_LOOKS[look]}"
+        yield f"  class {','.join(names)} {look}"
+    for number, colour in enumerate(colours):
+        yield from [f"  linkStyle {number} stroke:{colour}"] if colour else []
 
 
 def _frame_id(frame: Frame) -> str:

@@ -36,3 +36,10 @@ ACTIONS = {
     "replace": Colours("#9a6700", "#fff3d1"),
     "delete": Colours("#b3261e", "#fbe7e5"),
 }
+
+#: A packet's way there, and the way back; how it ends; and all that is not on it.
+WAYS = (Colours("#6639ba", "#6639ba"), Colours("#0f766e", "#ffffff"))
+STOPS = {"tick": "#1a7f37", "cross": "#b3261e"}
+STOP_GLYPHS = {"tick": "✓", "cross": "✗", "told": "←"}
+FAINT = Colours("#a8b1ba", "#ffffff")
+FAINT_LINE = "#d0d7de"

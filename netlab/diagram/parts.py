@@ -21,6 +21,22 @@ from netlab.diagram.palette import DEAD, INK, SOFT
 MOST_ADDRESSES, MOST_ROUTES, MOST_FILTERS, MOST_PROGRAMS = 6, 8, 8, 4
 
 
+#: Where a wire ends: a part, and one of its slots ("": the part itself).
+End = tuple[str, str]
+#: Where a packet's way is drawn, a thing is on it (there, or only back), or it is not.
+Look = Literal["", "there", "back", "faint"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A packet's way over a wire, from one end to the other; `number` counts the wires that it takes."""
+
+    start: End
+    end: End
+    number: int | None
+    back: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A vertex: the text in its middle, and a slot of text for each device that a cable ends at."""
@@ -33,6 +49,7 @@ class Part:
     slots: tuple[tuple[str, Block], ...] = ()
     action: str | None = None
     tooltip: str = ""
+    look: Look = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +57,15 @@ class Wire:
     """A cable between two slots; or without one a link inside a node.
 
     `routing` leads from its forwarding to a device, `tie` from one device to another that stands on it or is its
-    bridge; `near` is not drawn, and keeps a device beside the others of its node.
+    bridge; `near` is not drawn, and keeps a device beside the others of its node. `jump` is a packet's own way.
     """
 
-    a: tuple[str, str]
-    b: tuple[str, str]
+    a: End
+    b: End
     cable: Cable | None = None
-    link: Literal["", "routing", "tie", "near"] = ""
+    link: Literal["", "routing", "tie", "near", "jump"] = ""
+    lanes: tuple[Lane, ...] = ()
+    look: Look = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +77,17 @@ class Frame:
     title: Block
     kind: str
     action: str | None = None
+    look: Look = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All that is placed."""
+    """All that is placed, and what is drawn between them without having a say in where they stand."""
 
     frames: tuple[Frame, ...]
     parts: tuple[Part, ...]
     wires: tuple[Wire, ...]
+    jumps: tuple[Wire, ...] = ()
 
 
 def parts(scene: Scene) -> Parts:
@@ -113,29 +134,37 @@ def _ties(box: Box) -> Iterator[Wire]:
         for other in (device.over, device.bridge, *device.members):
             if other is not None and other in known:
                 # A port is drawn at the edge of its bridge.
-                yield Wire((_id(box.node, ports.get(other, other)), ""), (_id(box.node, device.name), ""), link="tie")
+                yield Wire(
+                    (part_id(box.node, ports.get(other, other)), ""), (part_id(box.node, device.name), ""), link="tie"
+                )
 
 
 def _near(box: Box, wired: set[tuple[str, str]], tied: set[str]) -> Iterator[Wire]:
     """Keep devices that nothing leads to beside one that something does, or beside each other."""
     drawn = [device for device in box.devices if device.name != "lo"]
     loose = [one for one in drawn if one.caption and (one.node, one.name) not in wired]
-    loose = [one for one in loose if _id(box.node, one.name) not in tied]
+    loose = [one for one in loose if part_id(box.node, one.name) not in tied]
     found = [bridge.name for bridge in box.bridges] + [one.name for one in drawn if one not in loose]
     first = next(iter(found or [one.name for one in loose]), "")
     for device in loose:
         if device.name != first:
-            yield Wire((_id(box.node, first), ""), (_id(box.node, device.name), ""), link="near")
+            yield Wire((part_id(box.node, first), ""), (part_id(box.node, device.name), ""), link="near")
 
 
-def _slot(plug: Plug, framed: Container[str]) -> tuple[str, str]:
+def _slot(plug: Plug, framed: Container[str]) -> End:
     if plug.node not in framed:
         return plug.node, plug.device
-    return (_id(plug.node, plug.bridge), plug.device) if plug.bridge else (_id(plug.node, plug.device), "")
+    return (part_id(plug.node, plug.bridge), plug.device) if plug.bridge else (part_id(plug.node, plug.device), "")
 
 
-def _id(node: str, device: str) -> str:
+def part_id(node: str, device: str) -> str:
+    """Name the part of a bridge or a device of a node in a frame."""
     return f"{node}:{device}"
+
+
+def hub_id(node: str) -> str:
+    """Name the part of a node's forwarding."""
+    return f"{node} forwarding"
 
 
 def _plain(box: Box, wired: set[tuple[str, str]]) -> Part:
@@ -163,7 +192,7 @@ def _inside(box: Box) -> Iterator[Part]:
         if device.name != "lo":
             about = " ".join(filter(None, (f"{device.node}:{device.name}", device.caption, device.mac)))
             middle = _device(device, box.action)
-            yield Part(_id(box.node, device.name), box.node, "device", middle, (), device.action, about)
+            yield Part(part_id(box.node, device.name), box.node, "device", middle, (), device.action, about)
 
 
 def _hub(box: Box) -> Part | None:
@@ -174,13 +203,13 @@ def _hub(box: Box) -> Part | None:
         *small(shortened(box.routes, MOST_ROUTES, "route"), box.action),
         *small(shortened(box.filters, MOST_FILTERS, "rule"), box.action),
     )
-    return Part(f"{box.node} forwarding", box.node, "routing", Block(texts), (), None, f"{box.node}: forwards packets")
+    return Part(hub_id(box.node), box.node, "routing", Block(texts), (), None, f"{box.node}: forwards packets")
 
 
 def _routed(box: Box) -> list[str]:
     """Name the parts of a machine between which it can route: what has an address."""
-    bridges = [_id(box.node, bridge.name) for bridge in box.bridges if bridge.addresses]
-    return bridges + [_id(box.node, one.name) for one in box.devices if one.addresses and one.name != "lo"]
+    bridges = [part_id(box.node, bridge.name) for bridge in box.bridges if bridge.addresses]
+    return bridges + [part_id(box.node, one.name) for one in box.devices if one.addresses and one.name != "lo"]
 
 
 def _bridge(bridge: Bridge, within: str | None) -> Part:
@@ -192,7 +221,7 @@ def _bridge(bridge: Bridge, within: str | None) -> Part:
     slots = tuple((port.name, _device(port, bridge.action)) for port in bridge.ports)
     words = [f"bridge {bridge.node}:{bridge.name}", *(line.text for line in bridge.addresses)]
     return Part(
-        _id(bridge.node, bridge.name), bridge.node, "bridge", Block(texts), slots, bridge.action, " ".join(words)
+        part_id(bridge.node, bridge.name), bridge.node, "bridge", Block(texts), slots, bridge.action, " ".join(words)
     )
 
 

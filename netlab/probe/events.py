@@ -50,8 +50,9 @@ class Event:
     icmp: tuple[int, int] | None = None
     #: A payload, a link-layer address, or the kind of packet.
     text: str | None = None
-    #: A measurement: how many requests had no answer, and the seconds that each of the others took (latency only).
-    lost: int | None = None
+    #: A measurement: how many requests had no answer, and the seconds that each of the others took (latency only). What
+    #: is only expected may be no whole number.
+    lost: float | None = None
     took: tuple[float, ...] | None = None
 
     def encode(self) -> dict[str, Any]:

@@ -91,12 +91,12 @@ def _measured(check: Check, events: Sequence[Event], found: Outcome) -> str | No
         return None
     total, lost = measured.number or 0, measured.lost or 0
     if check.kind == "loss":
-        text = f"{lost} of {total} lost ({came_to * 100:.4g}%)"
+        text = f"{lost:g} of {total} lost ({came_to * 100:.4g}%)"
     else:
         took = measured.took or ()
         text = f"median {_ms(came_to)} of {_counted(len(took), 'round trip')}"
         text += f" ({_ms(min(took))} to {_ms(max(took))})" if len(took) > 1 else ""
-        text += f", {lost} of {total} lost" if lost else ""
+        text += f", {lost:g} of {total} lost" if lost else ""
     return text if found.name == check.expect else f"{text}, wanted {check.bounds}"
 
 

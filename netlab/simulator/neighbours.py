@@ -46,9 +46,20 @@ def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None
         return None
     walk.run_apart(links.transmit, walk, nic, Frame(nic.mac, question_mac(target), Question(target, asker)), leg)
     found = walk.neighbours.get((nic, target))
-    if found is not None:
-        walk.tell(leg, "asked", nic, node, f"{nic.name} asks who has {target}: {found}", nic.key)
+    if found is not None and walk.tells:
+        walk.tell(leg, "asked", nic, node, f"{nic.name} asks who has {target}: {_holder(walk, found)}{found}", nic.key)
     return found
+
+
+def _holder(walk: Walk, mac: str) -> str:
+    """Name the device that has told its MAC."""
+    answered = (end for end in walk.noted if end.verdict is Verdict.DELIVERED and end.device is not None)
+    named = (f"{end.node}:{end.device}, " for end in answered if _mac_of(walk, end) == mac)
+    return next(named, "")
+
+
+def _mac_of(walk: Walk, end: End) -> str:
+    return walk.network.nodes[end.node].devices[end.device or "lo"].mac
 
 
 def _asker(node: Node, nic: Nic, target: str, source: str) -> str | None:

@@ -138,7 +138,9 @@ def tell_route(walk: Walk, node: Node, way: Way, packet: Packet, leg: int) -> No
     hop = "" if way.hop is None or way.hop.via is None else f" via {way.hop.via}"
     device = "to itself" if entry.kind == "local" else f"dev {way.hop.nic.name}" if way.hop is not None else entry.kind
     table = {254: "main", 255: "local"}.get(entry.table, str(entry.table))
-    words = f"routes {packet.destination} by {entry.to}{hop} {device}, table {table}"
+    rule = way.choice.fact if way.choice is not None else None
+    said = "" if rule is None else f" by rule {rule.priority}"
+    words = f"routes {packet.destination} by {entry.to}{hop} {device}, table {table}{said}"
     walk.tell(leg, "route", way.hop.nic if way.hop is not None else None, node, words, entry.key)
 
 

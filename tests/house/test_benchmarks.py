@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from benchmarks.alone import Planning, Rules
+from benchmarks.alone import Planning, Rules, Simulating
 from benchmarks.contestants import Sample
 from benchmarks.networks import Network, batches, gateway, topology
 from benchmarks.report import Alone, Result, document, figures, markdown
@@ -113,6 +113,7 @@ RESULT = Result(
 ALONE = Alone(
     rules={200: [Rules(0.2, 0.5, 1, 0.2, 1, 0.1), Rules(0.2, 0.5, 2, 0.4, 1, 0.1)]},
     plans={1000: [Planning(0.5, 2.0, 100_000)]},
+    simulations={1000: [Simulating(1.5, 60_000, 0.5, 50_000), Simulating(2.5, 61_000, 0.6, 50_000)]},
     commands={"netlab --help": [0.05, 0.07, 0.06]},
 )
 
@@ -144,6 +145,7 @@ def test_the_table_names_who_was_missing_and_hides_memory_that_is_not_known() ->
     assert "| `netlab --help` | 60 (50-70) |" in lines
     assert "| 200 | 0.20 (0.20-0.20) | 0.50 (0.50-0.50) | 1, 2 | 0.30 (0.20-0.40) | 1 | 0.10 (0.10-0.10) |" in lines
     assert "| 1000 | 0.50 (0.50-0.50) | 0.50 | 2.00 (2.00-2.00) | 2.00 | 98 |" in lines
+    assert "| 1000 | 2.00 (1.50-2.50) | 2.00 | 60 | 0.55 (0.50-0.60) | 49 |" in lines
     assert lines[-1] == "Not measured: ip -batch: no ip."
 
 
@@ -156,6 +158,9 @@ def test_the_document_holds_every_sample() -> None:
     }  # fmt: skip
     assert found["rules"][0]["samples"][1]["transactions"] == 2
     assert found["plans"] == [{"nodes": 1000, "samples": [{"validate": 0.5, "plan": 2.0, "memory": 100_000}]}]
+    assert found["simulations"][0]["samples"][1] == {
+        "reach": 2.5, "reach_memory": 61_000, "trace": 0.6, "trace_memory": 50_000,
+    }  # fmt: skip
     assert contestants["mininet"]["samples"][1:] == [None, None]
 
 
@@ -177,15 +182,17 @@ def small_run(*words: str) -> dict[str, Any]:
 @pytest.mark.skipif(not shutil.which("nft"), reason="needs nftables")
 def test_a_small_run_of_netlab() -> None:
     words = ("--nodes", "4", "--per-bridge", "2", "--rounds", "1", "--only", "netlab", "--no-one-bridge")
-    found = small_run(*words, "--rules", "5", "--plan", "3,0", "--no-commands")
+    found = small_run(*words, "--rules", "5", "--plan", "3,0", "--simulate", "3", "--no-commands")
     (network,) = found["networks"]
     (sample,) = network["contestants"]["netlab"]["samples"]
     assert all(sample[what] > 0 for what in ("up", "again", "edit", "down"))
-    ((rules,), (plans,)) = (one["samples"] for kind in ("rules", "plans") for one in found[kind])
+    kinds = ("rules", "plans", "simulations")
+    ((rules,), (plans,), (simulations,)) = (one["samples"] for kind in kinds for one in found[kind])
     assert (rules["transactions"], rules["edit_transactions"]) == (1, 1)
     assert all(rules[what] > 0 for what in ("without", "all", "edit", "nft"))
     assert plans["validate"] > 0
     assert plans["plan"] > 0
+    assert all(simulations[what] > 0 for what in ("reach", "reach_memory", "trace", "trace_memory"))
 
 
 @pytest.mark.kernel
@@ -205,6 +212,8 @@ def test_a_small_run_of_the_floor_and_iproute2() -> None:
     [
         ["--nodes", "2000"],
         ["--plan", "x"],
+        ["--simulate", "x"],
+        ["--simulate", "100000"],
         ["--plan", "100000"],
         ["--rules", "-1"],
         ["--nodes", "x"],

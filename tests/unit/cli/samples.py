@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from netlab import facts
 from netlab.app.collecting import Collected, Leftover
+from netlab.app.comparing import Simulated, compare, simulated_verdict
 from netlab.app.results import (
     Applied,
     Capability,
     Checked,
+    CheckMode,
     Destroyed,
     DeviceState,
     Drift,
@@ -26,6 +28,7 @@ from netlab.errors import Problem, Span
 from netlab.facts import Address, Bridge, Difference, Fact, Namespace, Settings, veth
 from netlab.plan import Action, Change, Plan, Step
 from netlab.probe import Verdict
+from netlab.simulator.verdicts import Verdict as Ending
 from netlab.topology.lab import Check
 
 FILE = "topologies/bridge3.yml"
@@ -101,10 +104,39 @@ GOOD = Checked("bridge3", (verdict(True), verdict(True)))
 BAD = Checked("bridge3", (verdict(True), verdict(False)))
 
 
-def checking(found: Checked) -> Callable[..., Checked]:
-    """Give a check that tells its verdicts as they come and comes to `found`."""
+def simulated(ok: bool, outcome: str = "timeout") -> Simulated:
+    """Give a simulated verdict; one that fails ends at a router that does not forward."""
+    if ok:
+        return simulated_verdict(verdict(True), elapsed=0.0, ending=Ending.DELIVERED, steps=("ns0: sends it",))
+    return simulated_verdict(
+        verdict(False),
+        elapsed=0.0,
+        outcome=outcome,
+        hint="r1 does not forward (not-forwarded)",
+        ending=Ending.NOT_FORWARDED,
+        place=Span(FILE, 7, 3),
+        steps=("ns0: sends it", "r1: takes it"),
+    )
 
-    def check(target: str | None, *, on_verdict: Callable[[Verdict], None] | None) -> Checked:
+
+SIMULATED = Checked("bridge3", (simulated(True), simulated(False)), mode="simulate")
+AGREED = Checked("bridge3", (compare(verdict(True), simulated(True)),) * 2, mode="both")
+DISAGREED = Checked(
+    "bridge3",
+    (compare(verdict(True), simulated(True)), compare(verdict(True), simulated(False))),
+    mode="both",
+    drifted=False,
+)
+
+
+def checking(found: Checked, modes: list[CheckMode | None] | None = None) -> Callable[..., Checked]:
+    """Give a check that tells its verdicts as they come and comes to `found`; `modes` takes what was asked for."""
+
+    def check(
+        target: str | None, *, on_verdict: Callable[[Verdict], None] | None, mode: CheckMode | None = None
+    ) -> Checked:
+        if modes is not None:
+            modes.append(mode)
         for one in found.verdicts if on_verdict is not None else ():
             on_verdict(one)  # type: ignore[misc]
         return found

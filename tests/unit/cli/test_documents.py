@@ -16,11 +16,12 @@ from netlab.cli.commands import SECTIONS, cli
 from netlab.cli.verb import Verb
 from netlab.facts import FAMILIES, End, Rule
 from tests.unit.cli.conftest import Run, Stand, document_of
+from tests.unit.cli.reach_samples import AGAINST
 from tests.unit.cli.samples import (
     APPLIED,
-    BAD,
     COLLECTED,
     DESTROYED,
+    DISAGREED,
     DRIFT,
     DRIFT_CHANGE,
     EXAMINED,
@@ -32,6 +33,7 @@ from tests.unit.cli.samples import (
     WRONG,
     watching,
 )
+from tests.unit.cli.trace_samples import TOO_BIG
 
 DOCS = Path(__file__).parents[3] / "docs"
 COMMANDS = [name for section in SECTIONS.values() for name in section]
@@ -39,13 +41,15 @@ COMMANDS = [name for section in SECTIONS.values() for name in section]
 KINDS: dict[str, tuple[str, Any, list[tuple[str, ...]]]] = {
     "validation": ("validate", VALIDATION, [("validate", "x.yml")]),
     "plan": ("plan", PLANNED, [("plan", "x.yml")]),
+    "trace": ("trace", TOO_BIG, [("trace", "x.yml", "client", "server")]),
+    "reach": ("reach", AGAINST, [("reach", "x.yml")]),
     "apply": ("apply", replace(APPLIED, confirm_until=1.0), [("apply", "x.yml")]),
     "confirm": ("confirm", None, [("confirm", "a")]),
     "destroy": ("destroy", DESTROYED, [("destroy", "a")]),
     "gc": ("gc", COLLECTED, [("gc",)]),
     "status": ("status", (STATUS,), [("status", "a")]),
     "drift": ("drift", DRIFT, [("drift", "a"), ("drift", "a", "--watch")]),
-    "check": ("check", BAD, [("check", "a")]),
+    "check": ("check", DISAGREED, [("check", "a")]),
     "impair": ("impair", IMPAIRED, [("impair", "a:eth0", "rate=1mbit")]),
     "doctor": ("doctor", EXAMINED, [("doctor",)]),
     "examples": ("examples", EXAMPLES, [("examples",), ("examples", "--copy", "here")]),

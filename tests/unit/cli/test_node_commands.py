@@ -94,6 +94,46 @@ def test_diagrams_that_make_no_sense(run: Run) -> None:
         assert run("diagram", "bridge3", *arguments).exit_code == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "kind", "port"),
+    [((), "icmp", 0), (("--tcp", "80"), "tcp", 80), (("--udp", "53", "--live"), "udp", 53)],
+)
+def test_the_way_of_a_packet_is_drawn(run: Run, stand: Stand, options: tuple[str, ...], kind: str, port: int) -> None:
+    seen: dict[str, Any] = {}
+
+    def diagram(target: str, **given: Any) -> bytes:
+        seen.update(given, target=target)
+        return b"<svg/>"
+
+    stand("diagram", diagram)
+    assert run("diagram", "a/bridge3.yml", "--trace", "ns0", "ns1", *options).stdout_bytes == b"<svg/>"
+    assert seen == {
+        "target": "a/bridge3.yml",
+        "format": "svg",
+        "live": "--live" in options,
+        "plan": False,
+        "trace": ("ns0", "ns1"),
+        "kind": kind,
+        "port": port,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--tcp", "80"), "fix: add --trace SRC DST"),
+        (("--udp", "80"), "fix: add --trace SRC DST"),
+        (("--trace", "a", "b", "--tcp", "80", "--udp", "80"), "choose one"),
+        (("--trace", "a", "b", "--plan"), "not through a change"),
+        (("--trace", "a"), "--trace"),
+        (("--trace", "a", "b", "--tcp", "0"), "--tcp"),
+    ],
+)
+def test_ways_that_make_no_sense(run: Run, options: tuple[str, ...], words: str) -> None:
+    result = run("diagram", "bridge3", *options)
+    assert (result.exit_code, words in result.stderr) == (2, True)
+
+
 def test_capture_writes_says_when_it_is_ready_and_counts(run: Run, stand: Stand, tmp_path: Path) -> None:
     seen: dict[str, Any] = {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from netlab import diagram
 from netlab.diagram import Scene
 from netlab.facts import Key
-from tests.unit.diagram import labs
+from tests.unit.diagram import labs, ways
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "diagram"
 
@@ -40,6 +41,11 @@ def translated_plan() -> Scene:
     return diagram.scene("translated-plan", facts, sandboxed=True, actions=actions)
 
 
+def way(name: str) -> Scene:
+    facts, found = ways.ALL[name]
+    return diagram.scene(name, facts, sandboxed=True, checks=labs.CHECKS, way=found)
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
     "bridge3": lambda: diagram.scene("bridge3", labs.bridge3(), sandboxed=True, checks=labs.CHECKS),
     "dual-stack": lambda: diagram.scene("dual-stack", labs.dual_stack(), sandboxed=True),
@@ -55,6 +61,7 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "translated": lambda: diagram.scene("translated", labs.translated(), sandboxed=True),
     "translated-plan": translated_plan,
     "two-cables": lambda: diagram.scene("two-cables", labs.two_cables(), sandboxed=True),
+    **{f"way-{name}": partial(way, name) for name in ways.ALL},
 }
 
 

@@ -1,0 +1,195 @@
+"""VXLANs, macvlans and ipvlans: who gets a frame."""
+
+from __future__ import annotations
+
+import pytest
+
+from netlab.simulator.packet import Packet
+from netlab.simulator.simulating import simulate
+from netlab.simulator.verdicts import Verdict
+from tests.unit.simulator.networks import network, send, told, verdict
+
+#: Three hosts on a switch, with a VXLAN each; the first knows both others, they know the first.
+OVERLAY = """
+bridges: {lan: {address: none}}
+netns:
+  h1:
+    interfaces: {eth0: {bridge: lan, address: 192.168.0.1/24}}
+    vxlans: {vx0: {id: 7, local: 192.168.0.1, remotes: [192.168.0.2, 192.168.0.3], address: 10.0.0.1/24MORE}}
+  h2:
+    interfaces: {eth0: {bridge: lan, address: 192.168.0.2/24}}
+    vxlans: {vx0: {id: ID, local: 192.168.0.2, remotes: [192.168.0.1], address: 10.0.0.2/24, port: PORT}}
+  h3:
+    interfaces: {eth0: {bridge: lan, address: 192.168.0.3/24}}
+    vxlans: {vx0: {id: 7, local: 192.168.0.3, remotes: [192.168.0.1], address: 10.0.0.3/24}}
+"""
+
+
+def overlay(more: str = "", number: int = 7, port: int = 4789) -> str:
+    return OVERLAY.replace("MORE", more).replace("ID", str(number)).replace("PORT", str(port))
+
+
+def carried(text: str, source: str, destination: str) -> list[str]:
+    found = send(network(text), source, destination)
+    return told(found.legs[0], "encapsulated", "decapsulated")
+
+
+def test_a_vxlan_learns_behind_which_host_a_mac_is() -> None:
+    assert carried(overlay(), "h1", "10.0.0.2") == [
+        "h1: vx0 carries it to 192.168.0.2, VXLAN 7",
+        "h2: vx0 takes it out of VXLAN 7",
+    ]
+
+
+def test_without_learning_every_remote_gets_a_copy() -> None:
+    assert [
+        line.split(",")[0] for line in carried(overlay(", learning: false"), "h1", "10.0.0.2") if "carries" in line
+    ] == [
+        "h1: vx0 carries it to 192.168.0.2",
+        "h1: vx0 carries it to 192.168.0.3",
+    ]
+    assert send(network(overlay(", learning: false")), "h1", "10.0.0.2").ok, "the copy that is for nobody is no loss"
+
+
+def test_those_that_do_not_know_each_other_do_not_reach_each_other() -> None:
+    assert verdict(network(overlay()), "h2", "10.0.0.3") is Verdict.NO_NEIGHBOUR
+
+
+@pytest.mark.parametrize(("number", "port"), [(8, 4789), (7, 4790)])
+def test_another_number_or_port_is_another_network(number: int, port: int) -> None:
+    assert not send(network(overlay(number=number, port=port)), "h1", "10.0.0.2").ok
+    assert send(network(overlay(number=number, port=port)), "h1", "10.0.0.3").ok
+
+
+def test_the_headers_are_counted_and_taken_apart_below() -> None:
+    found = send(network(overlay()), "h1", "10.0.0.2", size=1450)
+    assert told(found.legs[0], "fragmented") == [], "1450 and 50 bytes of headers fit into 1500"
+    larger = send(network(overlay(", mtu: 1500")), "h1", "10.0.0.2", size=1451)
+    assert told(larger.legs[0], "fragmented") == ["h1: takes it apart: the MTU of eth0 is 1500"]
+
+
+def test_a_tunnel_over_ipv6_has_longer_headers() -> None:
+    found = network(
+        overlay(", mtu: 1500").replace("192.168.0.", "fd00::").replace("/24}}\n    vxlans", "/64}}\n    vxlans")
+    )
+    assert send(found, "h1", "10.0.0.2").ok
+    assert told(send(found, "h1", "10.0.0.2", size=1430).legs[0], "fragmented") == []
+    assert told(send(found, "h1", "10.0.0.2", size=1431).legs[0], "fragmented") != []
+
+
+def in_groups(*groups: str) -> str:
+    """Give hosts h1, h2, ... on a switch, with the same VXLAN, each in a group."""
+    return "bridges: {lan: {address: none}}\nnetns:\n" + "".join(
+        f"  h{number}:\n"
+        f"    interfaces: {{eth0: {{bridge: lan, address: 192.168.0.{number}/24}}}}\n"
+        f"    vxlans: {{vx0: {{id: 7, group: {group}, dev: eth0, address: 10.0.0.{number}/24}}}}\n"
+        for number, group in enumerate(groups, 1)
+    )
+
+
+def test_a_group_reaches_all_that_are_in_it() -> None:
+    found = network(in_groups("239.0.0.1", "239.0.0.1", "239.9.9.9"))
+    assert send(found, "h1", "10.0.0.2").ok
+    assert verdict(found, "h1", "10.0.0.3") is Verdict.NO_NEIGHBOUR
+
+
+def test_a_tunnel_through_itself_is_a_loop() -> None:
+    text = (
+        overlay()
+        .replace("remotes: [192.168.0.2, 192.168.0.3]", "remotes: [10.0.0.9]")
+        .replace(
+            "address: 10.0.0.1/24}}",
+            'address: 10.0.0.1/24}}\n    neighbours: [{address: 10.0.0.2, dev: vx0, mac: "02:00:00:00:00:02"}]',
+        )
+    )
+    assert verdict(network(text), "h1", "10.0.0.2") is Verdict.LOOP
+
+
+# -- macvlans
+
+MACVLANS = """
+bridges: {lan: {address: none}}
+netns:
+  server:
+    interfaces: {eth0: {bridge: lan, address: 10.9.0.1/24}}
+    macvlans:
+      m0: {dev: eth0, mode: MODE, address: 10.0.0.10/24}
+      m1: {dev: eth0, mode: MODE, address: 10.0.1.10/24}
+    sysctls: {net.ipv4.conf.all.arp_ignore: 1}
+  c0: {interfaces: {eth0: {bridge: lan, address: 10.0.0.1/24}}}
+  c1: {interfaces: {eth0: {bridge: lan, address: 10.0.1.1/24}}}
+"""
+
+
+@pytest.mark.parametrize("mode", ["bridge", "private", "vepa"])
+def test_each_macvlan_is_a_card_of_its_own_on_the_wire(mode: str) -> None:
+    found = network(MACVLANS.replace("MODE", mode))
+    assert send(found, "c0", "10.0.0.10").ok
+    assert send(found, "c1", "10.0.1.10").ok
+    walk = simulate(found, "c0", Packet("", "10.0.0.10", "icmp", "echo"))
+    assert [nic.name for leg, nic, _ in walk.arrivals if leg == 0] == ["m0"]
+
+
+@pytest.mark.parametrize(("mode", "sees"), [("bridge", True), ("private", False), ("vepa", False)])
+def test_whether_macvlans_of_one_device_see_each_other(mode: str, sees: bool) -> None:
+    text = (
+        MACVLANS.replace("MODE", mode)
+        .replace(
+            "sysctls: {net.ipv4.conf.all.arp_ignore: 1}",
+            "neighbours: [{address: 10.0.0.99, dev: m0, mac: '02:00:00:00:01:10'}]",
+        )
+        .replace("address: 10.0.1.10/24}", "address: 10.0.1.10/24, mac: '02:00:00:00:01:10'}")
+    )
+    walk = simulate(network(text), "server", Packet("", "10.0.0.99", "icmp", "echo"))
+    assert ("m1" in {nic.name for leg, nic in walk.seen if leg == 0}) is sees
+
+
+def test_a_device_below_does_not_see_what_its_macvlan_sends() -> None:
+    text = MACVLANS.replace("MODE", "bridge").replace("10.9.0.1/24", "10.0.0.9/24")
+    assert verdict(network(text), "c0", "10.0.0.9") is Verdict.DELIVERED
+    walk = simulate(network(text), "server", Packet("10.0.0.10", "10.0.0.1", "icmp", "echo"))
+    assert ("server", "eth0") not in {(nic.node.name, nic.name) for leg, nic in walk.seen if leg == 0}
+
+
+def test_passthru_takes_everything() -> None:
+    text = """
+  a:
+    interfaces: {eth0: {peer: "b:eth0", address: 10.0.0.1/24}}
+    neighbours: [{address: 10.0.0.2, mac: "02:00:00:00:00:99"}]
+  b: {interfaces: {eth0: {address: none}}, macvlans: {m0: {dev: eth0, mode: MODE, address: 10.0.0.2/24}}}
+"""
+    assert send(network(text.replace("MODE", "passthru")), "a", "10.0.0.2").legs[0].end.verdict is Verdict.DELIVERED
+    assert verdict(network(text.replace("MODE", "bridge")), "a", "10.0.0.2") is Verdict.NOT_TAKEN
+
+
+# -- ipvlans
+
+IPVLANS = """
+bridges: {lan: {address: none}}
+netns:
+  server:
+    interfaces: {eth0: {bridge: lan, address: none}}
+    ipvlans:
+      i0: {dev: eth0, address: 10.0.0.10/24}
+      i1: {dev: eth0, address: 10.0.1.10/24}
+  c0: {interfaces: {eth0: {bridge: lan, address: 10.0.0.1/24}}}
+  c1: {interfaces: {eth0: {bridge: lan, address: 10.0.1.1/24}}}
+"""
+
+
+def test_ipvlans_share_the_mac_and_get_what_is_for_their_address() -> None:
+    found = network(IPVLANS)
+    assert {nic.mac for nic in found.nodes["server"].devices.values() if nic.kind == "ipvlan"} == {
+        found.nodes["server"].devices["eth0"].mac
+    }
+    for client, address, device in (("c0", "10.0.0.10", "i0"), ("c1", "10.0.1.10", "i1")):
+        assert send(found, client, address).ok
+        walk = simulate(found, client, Packet("", address, "icmp", "echo"))
+        assert [nic.name for leg, nic, _ in walk.arrivals if leg == 0] == [device]
+
+
+def test_an_ipvlan_hands_what_is_for_another_to_it() -> None:
+    text = IPVLANS.replace("i1: {dev: eth0, address: 10.0.1.10/24}", "i1: {dev: eth0, address: 10.0.0.11/32}")
+    text += "  other: {}\n"
+    found = send(network(text), "c0", "10.0.0.11")
+    assert found.legs[0].end.verdict is Verdict.DELIVERED
