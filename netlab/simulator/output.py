@@ -16,7 +16,7 @@ from netlab.simulator import errors, links, neighbours
 from netlab.simulator.fib import Asked, Way, look_up, select_address, source_for
 from netlab.simulator.filters import Hook, Judgement, Tracked, pass_chains
 from netlab.simulator.network import Hop, Nic, Node
-from netlab.simulator.packet import Frame, Packet, group_mac, is_loopback, is_multicast, number_of
+from netlab.simulator.packet import BROADCAST, Frame, Packet, group_mac, is_loopback, is_multicast, number_of
 from netlab.simulator.unanswered import why_unanswered
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
@@ -57,6 +57,8 @@ def send(
     way = look_up(node, Asked(version, packet.destination, packet.source or None, None, out))
     if packet.destination == _EVERYBODY and way.kind == "unicast":
         way = Way("broadcast", way.entry, way.hop, way.choice)
+    if way.kind == "broadcast" and packet.carried is not None:
+        way = Way("to all", way.entry, way.hop, way.choice)  # a tunnel needs nobody's leave (SO_BROADCAST)
     if is_multicast(packet.destination) and out is not None:
         way = Way("unicast", None, Hop(None, out))
     if way.kind in ENDS:
@@ -262,6 +264,9 @@ def end_too_big(walk: Walk, packet: Packet, way: Way, nic: Nic, mtu: int, leg: i
 
 def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, passage: Passage) -> None:
     leg = passage.leg
+    if passage.way.kind == "to all":
+        links.transmit(walk, nic, Frame(nic.mac, BROADCAST, packet), leg)
+        return
     if is_multicast(near):
         links.transmit(walk, nic, Frame(nic.mac, group_mac(near), packet), leg)
         return
