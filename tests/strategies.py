@@ -37,6 +37,7 @@ from netlab.facts import (
     facts_of,
     veth,
 )
+from netlab.facts.links import PORT_SWITCHES
 from netlab.names import HOST, derived_mac
 from tests.other_devices import (
     EVERY_KIND,
@@ -125,7 +126,8 @@ def _bridge(rng: Random, node: str, name: str) -> Bridge:
 
 
 def _port(rng: Random, node: str, device: str) -> Port:
-    return Port(node, device, rng.choice(BRIDGES), rng.random() < 0.2, rng.random() < 0.2)
+    switches = {name: born != (rng.random() < 0.2) for name, born in PORT_SWITCHES.items()}
+    return Port(node, device, rng.choice(BRIDGES), **switches, vlans=None)
 
 
 def _address(rng: Random, node: str, device: str) -> Address:

@@ -1,4 +1,7 @@
-"""The keys that say which VLANs a device's port in a bridge takes: `vlan` (access), or `trunk` and `native`."""
+"""The keys of a device's port in a bridge: what is forwarded by it, and the VLANs that it takes.
+
+`vlan` is of an access port, `trunk` and `native` are of a trunk.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, model_validator
 
-from netlab.facts.links import PORT_VLANS
+from netlab.facts.links import PORT_SWITCHES, PORT_VLANS
 from netlab.kinds.device import DeviceSection
-from netlab.kinds.fields import Whole, fault
+from netlab.kinds.fields import Flag, Whole, fault
 from netlab.source import quote
 
 _MOST = 4094
@@ -37,6 +40,10 @@ class PortSection(DeviceSection):
         tuple[int, ...], PlainValidator(_read_trunk, json_schema_input_type=list[int | str] | int | str)
     ] = Field((), description="A trunk: the VLANs of its bridge that go in and out tagged, as in [20, 30-40].")
     native: Vlan | None = Field(None, description="Of a trunk, the VLAN that what is not tagged is in; left out, none.")
+    isolated: Flag = Field(False, description="Whether its bridge forwards nothing from it to other isolated ports.")
+    hairpin: Flag = Field(False, description="Whether its bridge gives frames back by the port that they came in by.")
+    learning: Flag = Field(True, description="Whether its bridge learns which MACs are behind the port.")
+    flood: Flag = Field(True, description="Whether its bridge sends it the frames for MACs that it does not know.")
 
     @model_validator(mode="after")
     def _one_sort(self) -> PortSection:
@@ -57,6 +64,11 @@ class PortSection(DeviceSection):
         if alone is not None:
             found[alone] = f"{alone} pvid untagged"
         return tuple(found[number] for number in sorted(found))
+
+    @property
+    def switches(self) -> dict[str, bool]:
+        """What the port is switched to, by the kernel's names."""
+        return {name: getattr(self, name) for name in PORT_SWITCHES}
 
     @property
     def says_vlans(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from netlab.facts.devices import Options
+from netlab.facts.links import PORT_SWITCHES
 from netlab.kinds.fields import Address, Duration, Flag, OneOrMany, Text, Whole, fault
 from netlab.kinds.kind import Kind, Option, OtherSection, Values
 
@@ -51,6 +52,11 @@ class VxlanSection(OtherSection):
             # Nothing else tells the kernel (drivers/net/vxlan/vxlan_core.c, vxlan_config_validate).
             raise fault("vxlan", "remotes over IPv6 need the address of this node", "add local: ADDRESS")
         return self
+
+    @property
+    def switches(self) -> dict[str, bool]:
+        """What its port in a bridge is switched to: `learning` is the tunnel's own, a port of one learns."""
+        return {**super().switches, "learning": PORT_SWITCHES["learning"]}
 
     @property
     def is_over_ipv6(self) -> bool:

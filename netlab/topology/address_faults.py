@@ -1,10 +1,9 @@
-"""Finds what is wrong with addresses once every device has its own: twice the same, overlaps, MTUs, MACs."""
+"""Finds what is wrong with addresses once every device has its own: twice the same, overlaps, MACs."""
 
 from __future__ import annotations
 
 from netlab.errors import Severity
 from netlab.facts.devices import TAKERS
-from netlab.kinds.device import LEAST_IPV6_MTU
 from netlab.source import Path
 from netlab.topology.addressing import outside_of_bridge
 from netlab.topology.draft import Device, Draft, NodeDraft
@@ -13,7 +12,7 @@ from netlab.topology.segments import Segments
 
 
 def find_address_faults(draft: Draft, segments: Segments) -> None:
-    """Tell every fault of addresses, MTUs and MACs."""
+    """Tell every fault of addresses and MACs."""
     holders: dict[tuple[int, int], list[tuple[Device, Path]]] = {}
     macs: dict[str, Device] = {}
     for node in draft.nodes.values():
@@ -22,7 +21,6 @@ def find_address_faults(draft: Draft, segments: Segments) -> None:
             if not device.addresses:
                 continue
             outside_of_bridge(draft, device, segments)
-            _ipv6(draft, device)
             for ip, path in device.addresses:
                 holders.setdefault((ip.version, ip.value), []).append((device, path))
         _overlaps(draft, segments, node)
@@ -86,17 +84,6 @@ def _share_a_wire(segments: Segments, one: Device, other: Device) -> bool:
     """Tell whether one of two devices is a macvlan or ipvlan on the wire of the other."""
     stacked = not TAKERS.isdisjoint((one.kind, other.kind))
     return stacked and one.node == other.node and segments.of(one) is segments.of(other)
-
-
-def _ipv6(draft: Draft, device: Device) -> None:
-    """The kernel takes all IPv6 off a device whose MTU is below 1280, and keeps none where IPv6 is off."""
-    section = device.section
-    mtu = section.mtu if section is not None else None
-    for ip, path in device.addresses:
-        if ip.version == 6 and mtu is not None and mtu < LEAST_IPV6_MTU:
-            what = f"{device} has an MTU of {mtu}; IPv6 needs at least {LEAST_IPV6_MTU}, and {ip} would vanish"
-            draft.tell("mtu", what, path, f"write mtu: {LEAST_IPV6_MTU} or more")
-            return
 
 
 def _mac(draft: Draft, segments: Segments, device: Device, macs: dict[str, Device]) -> None:

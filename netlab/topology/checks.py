@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from netlab.source import Path, quote
 from netlab.topology.checks_spec import EXPECTATIONS, CheckSection
 from netlab.topology.draft import Draft, NodeDraft, nearest
+from netlab.topology.gateways import on_link
 from netlab.topology.ip import Ip, literal, text_of
 from netlab.topology.lab import Check
 from netlab.topology.paths import Number, Paths, next_hop
-from netlab.topology.routing import on_link
 
 _BRACKETS = re.compile(r"\[([^\]]+)\](?::([0-9]+))?\Z")
 

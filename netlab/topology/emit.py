@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from netlab import names
 from netlab.errors import Span
-from netlab.facts import Address, DeviceSettings, Fact, Key, Namespace, Port, Program, Settings, veth
+from netlab.facts import Address, DeviceSettings, Fact, Key, Namespace, Program, Settings, veth
 from netlab.kinds.bridge import BridgeSection, bridge_fact
 from netlab.kinds.registry import KINDS
 from netlab.kinds.veth import end
 from netlab.source import Path
+from netlab.topology.bridge_ports import port_fact
 from netlab.topology.draft import Device, Draft, NodeDraft
 from netlab.topology.external import external_facts
-from netlab.topology.filtering import vlans_of
 from netlab.topology.mtus import Mtus
 from netlab.topology.others import member_facts, other_facts
 
@@ -57,9 +57,7 @@ def _all(draft: Draft, settings: dict[str, NodeSettings]) -> Iterator[Placed]:
     for node in nodes:
         for device in node.devices.values():
             if device.bridge is not None:
-                vlans = vlans_of(device)
-                port = Port(device.node, device.name, device.bridge.name, hairpin=device.hairpin, vlans=vlans)
-                yield port, draft.span(device.path, device.keyed)
+                yield port_fact(device, device.bridge), draft.span(device.path, device.keyed)
             yield from member_facts(draft, device)
     for node in nodes:
         for device in node.devices.values():

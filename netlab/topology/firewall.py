@@ -13,6 +13,7 @@ from ipaddress import ip_network
 
 from netlab.facts import Chain, Rule
 from netlab.facts.firewall import ESTABLISHED
+from netlab.kinds.fields import AnyNetwork
 from netlab.kinds.nat import ChainSection, MatchSection, NatSection, PublishSection, read_ports
 from netlab.source import Path, quote
 from netlab.topology.draft import Draft, NodeDraft, nearest
@@ -169,13 +170,12 @@ class _Node:
     def _reach(self, to: str, protocol: str, ports: tuple[int, int], path: Path, loopback: bool) -> None:
         """Hide those who are beside the target, and open the way from 127.0.0.1 if it is to be one."""
         for ip, device in self.node.connected:
-            network = ip_network(str(ip), strict=False)
-            if (":" in to) != (network.version == 6) or not ip.holds(*_number(to)) or device.kind == "lo":
+            if not ip.holds(*_number(to)) or device.kind == "lo":
                 continue
             beside = Rule(
                 "masquerade",
                 translated=True,
-                source=str(network),
+                source=_text(ip_network(str(ip.network))),
                 destination=to,
                 protocol=protocol,
                 ports=(ports,),
@@ -306,9 +306,14 @@ class _Node:
             what = f"there is no node {quote(text)}, and it is neither an address nor a network"
             self.draft.tell("unknown-node", what, path, fix)
             return ()
-        if network.prefixlen == 0:
-            return (None,)
-        return (str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network),)
+        return (_text(network),)
+
+
+def _text(network: AnyNetwork) -> str | None:
+    """Write a network as nftables gives it back: without a length that is whole, and not at all where it is all."""
+    if network.prefixlen == 0:
+        return None
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
 
 
 def _icmp(*addresses: str | None) -> tuple[str, ...]:

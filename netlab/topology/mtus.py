@@ -37,6 +37,16 @@ class Mtus:
             return None
         return max(_LEAST, self.of(below) - _overhead(device))
 
+    def origin(self, device: Device) -> Device | None:
+        """Give the device that the MTU of one that says none comes from, if it comes from another."""
+        if device.bond is not None:
+            return device.bond
+        if device.kind == "veth":
+            return device.peer
+        if device.kind == "bridge":
+            return min(self._ports.get(device, ()), key=self.of, default=None)
+        return device.over or self._underlay(device)
+
     def _follow(self, device: Device) -> int:
         if device.section is not None and device.section.mtu is not None:
             return device.section.mtu

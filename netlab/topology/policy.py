@@ -7,8 +7,8 @@ from netlab.kinds.policy import NeighbourSection, PolicySection
 from netlab.names import HOST
 from netlab.source import Path, quote
 from netlab.topology.draft import Draft, NodeDraft, nearest
+from netlab.topology.gateways import on_link
 from netlab.topology.others import has_no_frames
-from netlab.topology.routing import on_link
 
 #: The priority of the first rule that names none.
 _FIRST = 10000

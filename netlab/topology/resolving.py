@@ -10,11 +10,13 @@ from netlab.errors import FileError
 from netlab.source import quote
 from netlab.topology.address_faults import find_address_faults
 from netlab.topology.addressing import address
+from netlab.topology.bridge_ports import find_port_faults
 from netlab.topology.checks import resolve_checks
+from netlab.topology.discovery import find_silenced
 from netlab.topology.draft import Draft
 from netlab.topology.emit import NodeSettings, emit
-from netlab.topology.filtering import find_vlan_faults
 from netlab.topology.firewall import filter_and_translate
+from netlab.topology.ipv6 import find_ipv6_faults, speak_ipv6
 from netlab.topology.lab import Check, Lab
 from netlab.topology.nodes import make_nodes
 from netlab.topology.paths import Paths
@@ -42,11 +44,14 @@ def resolve(topology: Topology, *, sandboxed: bool, held: Mapping[tuple[str, str
         address(draft, links, held or {})
         find_address_faults(draft, links)
         find_stacking_faults(draft)
-        find_vlan_faults(draft)
+        find_port_faults(draft)
         route(draft)
+        speak_ipv6(draft)
         paths = Paths(draft, links)
         filter_and_translate(draft, paths)
+        find_silenced(draft)
         set_policy(draft)
+        find_ipv6_faults(draft)
         settings = {node.name: settle(draft, node) for node in draft.nodes.values()}
         _check_programs(draft)
         _spare_loopback(draft)

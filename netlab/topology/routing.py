@@ -6,17 +6,17 @@ without a gateway (`to: A/n, dev: eth0`). The kernel refuses anything else with 
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from netlab.facts import MAIN_TABLE, Route
 from netlab.facts.routing import Hops
-from netlab.kinds.vrf import VrfSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Device, Draft, NodeDraft, nearest
-from netlab.topology.ip import Ip, literal, of_network, text_of
+from netlab.topology.gateways import IPV6_METRIC, Gateways, table_of
+from netlab.topology.ip import Ip, of_network, text_of
 from netlab.topology.spec import HopSection, RouteSection
 
 DEFAULTS = {4: "0.0.0.0/0", 6: "::/0"}
-#: The metric that the kernel gives to IPv6 routes that name none (IP6_RT_PRIO_USER).
-_IPV6_METRIC = 1024
 
 
 def route(draft: Draft) -> None:
@@ -46,30 +46,12 @@ def _connect(node: NodeDraft) -> None:
                 node.connected.append((of_network(one.to), leaves))
 
 
-def on_link(
-    node: NodeDraft, version: int, value: int, device: Device | None = None, table: int = MAIN_TABLE
-) -> Device | None:
-    """Give the device on whose link an address is: one of that table rather than another, by the longest prefix."""
-    best: tuple[tuple[bool, int], Device] | None = None
-    for ip, holder in node.connected:
-        if (device is None or holder is device) and ip.holds(version, value):
-            rank = (table_of(holder) == table, ip.prefix)
-            if best is None or rank > best[0]:
-                best = (rank, holder)
-    return best[1] if best else None
-
-
-def table_of(device: Device) -> int:
-    """Give the table that a device's packets are routed by: the VRF's that it is in, else the main one."""
-    vrf = device.vrf
-    return vrf.section.table if vrf is not None and isinstance(vrf.section, VrfSection) else MAIN_TABLE
-
-
 class _Router:
     """The routes of one node."""
 
     def __init__(self, draft: Draft, node: NodeDraft, everywhere: dict[tuple[int, int], Device]) -> None:
-        self.draft, self.node, self.everywhere = draft, node, everywhere
+        self.draft, self.node = draft, node
+        self.gateways = Gateways(draft, node, everywhere)
         self.seen: dict[tuple[str, int, int], Path] = {}
 
     def route(self) -> None:
@@ -79,60 +61,28 @@ class _Router:
                     self._gateway(text, (*path, "gateway", number))
             elif section.bridge:
                 # The short form asks for the bridge's address, where the bridge has one.
-                for address in self._auto():
+                for address in self.gateways.of_first_bridge():
                     self._default(address, (*path, "bridge", 0))
             for number, one in enumerate(section.routes):
                 self._route(one, (*path, "routes", number))
-
-    def _auto(self) -> list[tuple[int, int]]:
-        """Give the addresses of the first bridge that the node is on, at most one of each version."""
-        device = next((one for one in self.node.devices.values() if one.on is not None), None)
-        bridge = device.on if device is not None else None
-        if bridge is None or bridge.node == self.node.name:
-            return []
-        found: dict[int, tuple[int, int]] = {}
-        for ip, _ in bridge.addresses:
-            if ip.version not in found and on_link(self.node, ip.version, ip.value, device) is not None:
-                found[ip.version] = (ip.version, ip.value)
-        return [found[version] for version in sorted(found)]
+        self.gateways.find_hidden()
 
     def _gateway(self, text: str, path: Path) -> None:
         if text == "none":
             return
         if text == "auto":
-            addresses = self._auto()
+            addresses = self.gateways.of_first_bridge()
             if not addresses and not self.node.doubtful:
                 what = f"gateway: auto finds no bridge with an address that {self.node.name} is on the subnet of"
                 self.draft.warn("gateway", what, path, "give the bridge an address, or name the gateway")
         else:
-            one = self._address_of(text, path)
+            one = self.gateways.named(text, path)
             addresses = [one] if one is not None else []
         for address in addresses:
             self._default(address, path)
 
-    def _address_of(self, text: str, path: Path) -> tuple[int, int] | None:
-        """Turn what names a gateway, an address or a node, into a number."""
-        found = literal(text)
-        if found is not None:
-            return found
-        other = self.draft.nodes.get(text)
-        if other is None:
-            bare = text.partition("/")[0]
-            near = bare if literal(bare) else self.draft.nearest_node(text, without=self.node.name)
-            what = f"{quote(text)} is neither an address nor a node"
-            self.draft.tell("gateway", what, path, f"write {near}" if near else "write an address: 10.0.0.254")
-            return None
-        for ip in other.addresses():
-            if on_link(self.node, ip.version, ip.value) is not None:
-                return ip.version, ip.value
-        if self.node.doubtful or other.doubtful:
-            return None
-        what = f"{text} has no address on a subnet of {self.node.name}"
-        self.draft.tell("gateway", what, path, self._way_out(None))
-        return None
-
     def _default(self, gateway: tuple[int, int], path: Path) -> None:
-        device = self._hop(gateway, None, path)
+        device = self.gateways.hop(gateway, None, path)
         if device is not None:
             self._warn_of_vrf(device, MAIN_TABLE, path)
             found = Route(self.node.name, DEFAULTS[gateway[0]], text_of(*gateway), device.name)
@@ -144,49 +94,6 @@ class _Router:
         if table == MAIN_TABLE != own and device.kind != "vrf":
             what = f"the route leaves by {device}, which is in {device.vrf}, but packets of that look in table {own}"
             self.draft.warn("vrf", what, path, f"write it under routes, with table: {own}")
-
-    def _hop(
-        self, gateway: tuple[int, int], device: Device | None, path: Path, table: int = MAIN_TABLE
-    ) -> Device | None:
-        """Give the device by which a gateway is reached, or say why it is not."""
-        version, value = gateway
-        text = text_of(version, value)
-        if gateway in self.node.own:
-            what = f"the gateway {text} is {self.node.name}'s own address"
-            fix = self._way_out(version) or "name the router's address, not the node's own"
-            self.draft.tell("gateway-own", what, path, fix)
-            return None
-        if version == 6 and value >> 118 == 0x3FA:
-            # A link-local gateway is on every link (RFC 4291, section 2.5.6): which one, only a node of one can tell.
-            ways = [one for one in self.node.devices.values() if one.kind != "lo"]
-            if device is not None or len(ways) == 1:
-                return device or ways[0]
-        found = on_link(self.node, version, value, device, table)
-        if found is None and self.node.doubtful:
-            return None
-        if found is None:
-            what = f"the gateway {text} is not on a subnet of {device if device is not None else self.node.name}"
-            fix = self._way_out(version) or f"give {self.node.name} an address on the gateway's subnet"
-            self.draft.tell("gateway-off-link", what, path, fix)
-            return None
-        if not found.up:
-            what = f"the gateway {text} is reached by {found}, which is down"
-            self.draft.tell("device-down", what, path, "remove up: false")
-            return None
-        if gateway not in self.everywhere:
-            what = f"no device of the lab has the gateway's address {text}"
-            self.draft.warn("gateway-unknown", what, path, self._way_out(version))
-        return found
-
-    def _way_out(self, version: int | None) -> str | None:
-        """Suggest a gateway: the address of a bridge that the node is on, or of the other end of a cable."""
-        for device in self.node.devices.values():
-            other = device.on or device.peer
-            for ip, _ in other.addresses if other is not None and other.node != self.node.name else ():
-                same = version is None or ip.version == version
-                if same and on_link(self.node, ip.version, ip.value, device) is not None:
-                    return f"write {ip.host}, the address of {other}"
-        return None
 
     def _route(self, one: RouteSection, path: Path) -> None:
         if one.hops:
@@ -200,7 +107,11 @@ class _Router:
         if version is None:
             return
         if via is not None:
-            device = device if one.onlink else self._hop(via, device, (*path, "via"), one.table)
+            at = (*path, "via")
+            if one.onlink and device is not None:
+                device = self.gateways.hop_onlink(via, device, at)
+            else:
+                device = self.gateways.hop(via, device, at, one.table)
             if device is None:
                 return
         self._finish(one, version, via, device, path)
@@ -217,7 +128,7 @@ class _Router:
         if device is not None and not device.up:
             self.draft.tell("device-down", f"the route leaves by {device}, which is down", (*path, "dev"))
             return None
-        via = self._address_of(one.via, (*path, "via")) if one.via is not None else None
+        via = self.gateways.named(one.via, (*path, "via")) if one.via is not None else None
         return None if one.via is not None and via is None else (via, device)
 
     def _several(self, one: RouteSection, path: Path) -> None:
@@ -237,7 +148,7 @@ class _Router:
                 self.draft.tell("route", "the ways of a route are of one IP version", at, "make it two routes")
                 return
             version = one_version
-            device = self._hop(via, device, (*at, "via"), one.table) if via is not None else device
+            device = self.gateways.hop(via, device, (*at, "via"), one.table) if via is not None else device
             if device is None:
                 return
             found.append((text_of(*via) if via is not None else None, device.name, hop.weight))
@@ -257,7 +168,7 @@ class _Router:
         hops: Hops = (),
     ) -> None:
         to = DEFAULTS[version] if one.to == "default" else str(of_network(one.to))
-        metric = 0 if version == 6 and one.metric == _IPV6_METRIC else one.metric
+        metric = 0 if version == 6 and one.metric == IPV6_METRIC else one.metric
         gateway = text_of(*via) if via is not None else None
         source = str(one.source) if one.source is not None else None
         if one.source is not None:
@@ -307,17 +218,22 @@ class _Router:
             text = f"{self.node.name} has another {shown}, at {place}"
             self.draft.tell("duplicate-route", text, path, "remove one, or give them different metrics")
             return
-        if self._is_connected(found):
-            text = f"{found.to} is on the link of {found.device} already, by its address"
-            self.draft.tell("duplicate-route", text, path, "remove the route")
+        connected = self._connected.get((found.to, found.table)) if found.metric == 0 else None
+        if connected is not None:
+            same = found.device == connected and not found.gateways
+            fix = "remove the route" if same else "give it a metric, or remove it"
+            text = f"{found.to} is connected by {connected} already, by its address"
+            self.draft.tell("duplicate-route", text, path, fix)
             return
         self.seen[key] = path
         self.node.routes.append((found, path))
 
-    def _is_connected(self, found: Route) -> bool:
-        """Whether the kernel makes this very route by itself, for an IPv4 address of the node."""
-        if found.version != 4 or found.gateways or found.hops or found.metric != 0:
-            return False
-        devices = (device for device in self.node.devices.values() if table_of(device) == found.table)
-        addresses = (ip for device in devices for ip, _ in device.addresses if ip.version == 4 and not ip.is_single)
-        return any(str(ip.network) == found.to for ip in addresses)
+    @cached_property
+    def _connected(self) -> dict[tuple[str, int], str]:
+        """The IPv4 networks that the kernel itself makes a route of metric 0 to, each with its table and device."""
+        found: dict[tuple[str, int], str] = {}
+        for device in self.node.devices.values():
+            for ip, _ in device.addresses if device.up and device.kind != "lo" else ():
+                if ip.version == 4 and not ip.is_single:
+                    found.setdefault((str(ip.network), table_of(device)), device.name)
+        return found

@@ -13,7 +13,6 @@ from functools import cache
 
 from netlab import names
 from netlab.facts import DeviceSettings, Settings
-from netlab.kinds.vxlan import VxlanSection
 from netlab.source import Path, quote
 from netlab.topology.draft import Draft, NodeDraft, nearest
 
@@ -56,7 +55,6 @@ def baseline(forwarding: bool, ipv6: bool, bridges: bool) -> Values:
 
 def settle(draft: Draft, node: NodeDraft) -> tuple[Settings | None, list[tuple[DeviceSettings, Path]]]:
     """Give a node's settings, and those of its devices with the place that asked for them."""
-    node.ipv6 = _ipv6(draft, node)
     own = node.name != names.HOST or draft.sandboxed
     if own:
         values = baseline(bool(node.forwarding), node.ipv6, any(section.bridges for section, _ in node.parts))
@@ -140,21 +138,6 @@ def _normal(name: str, value: str) -> str:
         # strtoul_lenient of kernel/sysctl.c takes hexadecimal and octal numbers.
         return str(int(parts[0], 16 if parts[0][:2] in ("0x", "0X") else 8 if parts[0][0] == "0" else 10))
     return ("\t" if all(part.lstrip("-").isdigit() for part in parts) else " ").join(parts)
-
-
-def _ipv6(draft: Draft, node: NodeDraft) -> bool:
-    """Tell whether a node speaks IPv6: if it says so, or has an address, a route or a VXLAN of IPv6."""
-    said, at = None, node.path
-    for section, path in node.parts:
-        if section.ipv6 is not None:
-            said, at = section.ipv6, (*path, "ipv6")
-    used = any(ip.version == 6 for device in node.devices.values() for ip, _ in device.addresses)
-    used = used or any(route.version == 6 for route, _ in node.routes)
-    sections = (device.section for device in node.devices.values())
-    used = used or any(isinstance(section, VxlanSection) and section.is_over_ipv6 for section in sections)
-    if said is False and used:
-        draft.tell("ipv6", f"ipv6 is off in {node.name}, which has an IPv6 address or route", at, "remove ipv6: false")
-    return used if said is None else said
 
 
 def forwards(node: NodeDraft, version: int) -> bool:

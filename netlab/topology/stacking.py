@@ -11,11 +11,10 @@ an MTU is more than the device below carries                         vlan_dev_ch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from netlab.facts.devices import TAKERS
-from netlab.kinds.device import LEAST_IPV6_MTU
 from netlab.kinds.ipvlan import IpvlanSection
 from netlab.kinds.kind import OverSection
 from netlab.kinds.macvlan import MacvlanSection
@@ -141,21 +140,10 @@ def _check_locals(draft: Draft) -> None:
 def _check_mtus(draft: Draft) -> None:
     mtus = Mtus(draft)
     for device in _all(draft):
-        own = None if device.section is None else device.section.mtu
-        if isinstance(device.section, (OverSection, VxlanSection)):
-            _check_mtu(draft, device, own, mtus.most, mtus.of)
-
-
-def _check_mtu(
-    draft: Draft, device: Device, own: int | None, most: Callable[[Device], int | None], of: Callable[[Device], int]
-) -> None:
-    limit = most(device)
-    if own is not None and device.over is not None and limit is not None and own > limit:
-        what = f"{device.name} has an MTU of {own}, but {device.over.name}, below it, carries {limit} of its bytes"
-        draft.tell("mtu", what, (*device.path, "mtu"), f"write mtu: {limit} or less")
-    if own is None and of(device) < LEAST_IPV6_MTU:
-        for ip, path in device.addresses:
-            if ip.version == 6:
-                what = f"{device} has an MTU of {of(device)}, from the device below; IPv6 needs {LEAST_IPV6_MTU}"
-                draft.tell("mtu", what, path, "give the device below a larger MTU")
-                return
+        section = device.section
+        if not isinstance(section, (OverSection, VxlanSection)) or section.mtu is None or device.over is None:
+            continue
+        limit = mtus.most(device)
+        if limit is not None and section.mtu > limit:
+            what = f"{device.name} has an MTU of {section.mtu}, but {device.over.name}, below it, carries {limit} of "
+            draft.tell("mtu", f"{what}its bytes", (*device.path, "mtu"), f"write mtu: {limit} or less")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from netlab import names
+from netlab.facts.links import PORT_SWITCHES
 from netlab.kinds.bridge import MOST_PORTS
 from netlab.kinds.device import DeviceSection
 from netlab.kinds.veth import EndSection, InterfaceSection
@@ -199,7 +200,7 @@ class _Cables:
         """Add the addresses of an entry of `interfaces` to a device that is made elsewhere."""
         known.sources.append((section, path))
         keys: list[tuple[str, Any]] = [("bridge", None), ("peer", None), ("mac", None), ("mtu", None)]
-        keys += [("vlan", None), ("trunk", ()), ("native", None)]
+        keys += [("vlan", None), ("trunk", ()), ("native", None), *PORT_SWITCHES.items()]
         if known.kind == "lo":
             known.section = section
         else:

@@ -239,6 +239,7 @@ def test_errors_about_translated_packets_come_back_to_the_one_that_was_hidden() 
     assert error is not None
     assert error.error is not None
     assert (error.destination, error.error.about.source) == ("10.0.0.2", "10.0.0.2")
+    assert told(found.legs[1], "translated") == ["gw: translates: 10.1.0.1 becomes 10.0.0.2 again"]
     assert (found.legs[1].packet.destination, found.legs[1].packet.source) == ("10.1.0.1", "10.1.0.2")
 
 

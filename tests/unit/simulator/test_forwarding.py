@@ -116,6 +116,7 @@ def test_a_link_local_source_does_not_leave_its_link() -> None:
         ("routes: [{to: default, prohibit: true}]", "192.0.2.1", {}, Verdict.PROHIBITED, errno.EACCES),
         ("routes: [{to: default, blackhole: true}]", "192.0.2.1", {}, Verdict.BLACKHOLE, errno.EINVAL),
         ("", "10.1.0.255", {}, Verdict.BROADCAST, errno.EACCES),
+        ("", "10.1.0.255", {"kind": "tcp", "port": 80}, Verdict.BROADCAST, errno.ENETUNREACH),
         ("", "10.1.0.2", {"size": 1301, "dont_fragment": True}, Verdict.TOO_BIG, errno.EMSGSIZE),
         ("firewall: {output: {drop: [{icmp: true}]}}", "10.1.0.2", {}, Verdict.FILTERED, errno.EPERM),
     ],

@@ -177,6 +177,7 @@ netns:
             ", sysctls: {net.ipv4.conf.all.arp_ignore: 8}",
             "b:eth0 hears the question and does not answer: arp_ignore is 8",
         ),
+        ("lan", ", up: false", "", "b:eth0 has it, and is down"),
         ("lan", ", impair: {loss: 100%}", "", "b:eth0 answers, and is not heard, for b:eth0 loses everything"),
     ],
 )
