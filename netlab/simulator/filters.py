@@ -248,7 +248,9 @@ def _apply(
     """Give a packet as its connection says that it looks beyond this hook."""
     assert tracked is not None
     if tracked.related:
-        return _apply_to_error(packet, tracked, hook)
+        changed = _apply_to_error(packet, tracked, hook)
+        _tell_undone(packet, changed, hook, translations)
+        return changed
     connection = tracked.connection
     # As it would look at the far side, turned round: of the answer's tuple for the one way, of the first for the other.
     source, destination, _, sport, dport = inverse(connection.original if tracked.answers else connection.reply)
@@ -259,14 +261,19 @@ def _apply(
     else:
         sport = packet.sport if named and tracked.answers else sport
         changed = replace(packet, source=source, sport=sport, dport=sport if named else packet.dport)
-    if tracked.answers and changed != packet:
-        was, now = (
-            (packet.destination, changed.destination)
-            if hook.name in _OF_DESTINATION
-            else (packet.source, changed.source)
-        )
-        translations.append((None, None, f"{was} becomes {now} again"))
+    if tracked.answers:
+        _tell_undone(packet, changed, hook, translations)
     return changed
+
+
+def _tell_undone(
+    packet: Packet, changed: Packet, hook: Hook, translations: list[tuple[Chain | None, Rule | None, str]]
+) -> None:
+    was, now = packet.source, changed.source
+    if hook.name in _OF_DESTINATION:
+        was, now = packet.destination, changed.destination
+    if changed != packet:
+        translations.append((None, None, f"{was} becomes {now} again"))
 
 
 def _apply_to_error(packet: Packet, tracked: Tracked, hook: Hook) -> Packet:

@@ -35,8 +35,7 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if not nic.speaks(version):
         walk.end(leg, Verdict.NO_IPV6, nic, node, f"IPv6 is off on {nic}", nic.key, None, packet)
         return
-    if _goes_round(walk, nic, packet, leg):
-        return
+    _tell_round(walk, nic, packet, leg)
     walk.tell(leg, "arrives", nic, node, f"comes in by {nic.name}", nic.key)
     tracked: Tracked | None = frame.tracked
     if not frame.looked_at:
@@ -60,10 +59,10 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         _hand_on(walk, nic, packet, way, tracked, leg)
 
 
-def _goes_round(walk: Walk, nic: Nic, packet: Packet, leg: int) -> bool:
+def _tell_round(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
     """Tell of a packet that its TTL will end: it came by here before, and nothing has changed but that."""
     if not walk.tells or walk.asking:
-        return False
+        return
     same = [
         one
         for number, device, one in walk.arrivals[:-1]
@@ -71,7 +70,6 @@ def _goes_round(walk: Walk, nic: Nic, packet: Packet, leg: int) -> bool:
     ]
     if len(same) == 1:
         walk.tell(leg, "loop", nic, nic.node, f"comes by {nic.name} again: it goes round", nic.key)
-    return False
 
 
 def _is_believed(walk: Walk, nic: Nic, packet: Packet, out: Nic | None, leg: int) -> bool:

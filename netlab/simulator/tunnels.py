@@ -20,6 +20,8 @@ from netlab.simulator.walk import Walk
 _BRIDGE, _IPVLAN_L2 = 4, 0
 #: UDP and VXLAN headers, and IP's.
 _VXLAN, _IP4, _IP6 = 16, 20, 40
+#: How many tunnels a frame may be in: one that leads into itself by a bridge ends there (XMIT_RECURSION_LIMIT).
+_DEEPEST = 4
 #: The least that a tunnel tells anybody to keep to (net/ipv4/ip_tunnel_core.c).
 _LEAST4, _LEAST6 = 576, 1280
 
@@ -40,7 +42,7 @@ def encapsulate(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     vni, port = int(nic.options.get("id", 0)), int(nic.options.get("port", 4789))
     for host in hosts:
         way = _way_to(nic, host)
-        if way.hop is not None and way.hop.nic is nic:
+        if (way.hop is not None and way.hop.nic is nic) or _depth(frame) >= _DEEPEST:
             words = f"{nic.node.name} reaches {host} by {nic.name} itself"
             walk.end(leg, Verdict.LOOP, nic, nic.node, words, nic.key)
             continue
@@ -53,6 +55,14 @@ def encapsulate(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
             packet = replace(packet, dont_fragment=True)
         walk.tell(leg, "encapsulated", nic, nic.node, f"{nic.name} carries it to {host}, VXLAN {vni}", nic.key)
         walk.layers.send(walk, nic.node, packet, leg, nic.lower)
+
+
+def _depth(frame: Frame) -> int:
+    """Count the tunnels that a frame is in already."""
+    payload, depth = frame.payload, 0
+    while isinstance(payload, Packet) and payload.carried is not None:
+        payload, depth = payload.carried.payload, depth + 1
+    return depth
 
 
 def _may_be_fragmented(walk: Walk, nic: Nic, frame: Frame, leg: int) -> bool:
@@ -146,7 +156,8 @@ def leave_macvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
 def enter_macvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
     """Hand a frame that comes to a device with macvlans to those that it is for; what is for none, to the device."""
     macvlans = _macvlans(below)
-    only = next((nic for nic in macvlans if nic.options.get("mode") == PASSTHRU), None)
+    passing = (nic for nic in below.uppers if nic.kind == "macvlan" and nic.options.get("mode") == PASSTHRU)
+    only = next(passing, None)
     if only is not None and not frame.is_group:
         # It takes everything for its own (pkt_type); a bridge or bond above looks at the MAC itself.
         own = frame if only.master is not None else replace(frame, destination=only.mac)

@@ -43,6 +43,8 @@ def why_unanswered(network: Network, nic: Nic, near: str, noted: Sequence[End] |
 
 def _with_holder(words: str, nic: Nic, holder: Nic, noted: Sequence[End]) -> tuple[str, Key | None]:
     """Say what keeps one who has the address from saying so."""
+    if not holder.carrier:
+        return f"{words}: {holder} has it, and {'is down' if not holder.up else 'has no carrier'}", holder.key
     silent = next((end for end in noted if end.verdict is Verdict.IGNORED), None)
     if silent is not None:
         return f"{words}: {silent.words}", silent.key
