@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from netlab.topology import read
 from tests.conformance.cases import saved
 from tests.conformance.running import LabRun, run_lab, run_text
 from tests.conformance.shrinking import shrunk
@@ -44,10 +45,17 @@ def _save(run: LabRun, folder: Path) -> None:
     """Shrink a lab as long as its first disagreement stays, and write it down with what the kernel does."""
     first = run.disagreements[0]
 
+    def again(text: str) -> LabRun:
+        nodes = read(text.encode(), "lab.yml").nodes
+        listeners = frozenset(one for one in run.listeners if one[0] in nodes)
+        return run_text(text, (first.probe,), listeners, folder, run.seed)
+
     def still(text: str) -> bool:
-        again = run_text(text, (first.probe,), run.listeners, folder, run.seed)
-        return any(one.about == first.about for one in again.disagreements)
+        if first.probe.source not in read(text.encode(), "lab.yml").nodes:
+            return False
+        return any(one.about == first.about for one in again(text).disagreements)
 
     text = shrunk(run.text, still)
-    last = run_text(text, (first.probe,), run.listeners, folder, run.seed).disagreements
-    saved(f"lab-{run.seed}-{first.probe.number}", text, run.listeners, [one.observed for one in last or (first,)])
+    last = again(text)
+    observed = [one.observed for one in last.disagreements or (first,)]
+    saved(f"lab-{run.seed}-{first.probe.number}", text, last.listeners, observed)
