@@ -110,7 +110,6 @@ def _heard(trace: Trace) -> str:
     for leg in trace.legs[1:]:
         if trace.answer in ("error", "refused") and leg.end.node == trace.source and leg.end.verdict in TAKEN_IN:
             return f"{leg.packet.words()}, from {leg.node}" + (" itself" if leg.node == trace.source else "")
-    number = trace.legs[0].end.errno
-    if trace.answer == "error" and number is not None:
-        return f"{os.strerror(number).lower()}, at once"
+    if trace.answer == "error" and trace.errno is not None:
+        return f"{os.strerror(trace.errno).lower()}, at once"
     return "nothing"

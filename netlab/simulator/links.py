@@ -16,9 +16,6 @@ from netlab.simulator.packet import ETHERNET, TAG, Frame, Packet
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import LONGEST, Walk
 
-#: ARP, as much as anything, goes over a wire at once; what is longer than MTU, header and one tag is not (dev.c).
-_LEEWAY = ETHERNET + TAG
-
 
 def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     """Let a frame leave by a device."""

@@ -159,8 +159,6 @@ def end_by_route(walk: Walk, node: Node, packet: Packet, way: Way, leg: int, *, 
     if verdict is Verdict.NO_ROUTE:
         words, key = f"{node.name} has no route to {packet.destination}", ("netns", node.name)
     elif verdict is Verdict.BROADCAST:
-        if packet.protocol == "tcp":
-            number = errno.ENETUNREACH  # tcp_v4_connect
         words = f"{packet.destination} is everybody's address, not one node's"
     else:
         said = f"the {way.kind} route {way.entry.to}" if way.entry is not None else f"a policy rule, {way.kind},"

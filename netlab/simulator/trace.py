@@ -104,6 +104,13 @@ class Trace:
         return self.deciding.end.verdict
 
     @property
+    def errno(self) -> int | None:
+        """What the sender's own kernel refuses it with at once; a connection to everybody as tcp_v4_connect does."""
+        end = self.legs[0].end
+        to_all = end.verdict is Verdict.BROADCAST and self.question.kind == "tcp"
+        return errno.ENETUNREACH if to_all and end.errno is not None else end.errno
+
+    @property
     def ok(self) -> bool:
         """Whether the packet came to its destination, and the answer that says so came back."""
         return self.answer in ("reply", "open")

@@ -152,6 +152,14 @@ def test_masquerade_hides_behind_the_address_of_the_device_there_and_is_undone_o
     assert not send(network(gateway(back=False)), "client", "10.1.0.2").ok, "the server knows no way back without it"
 
 
+def test_masquerade_of_ipv6() -> None:
+    text = gateway('[{masquerade: {from: "fd00::/64", out: eth1}}]', back=False)
+    found = send(network(text), "client", "fd00:1::2")
+    assert found.ok
+    assert found.legs[1].packet.destination == "fd00:1::1"
+    assert not send(network(text), "client", "10.1.0.2").ok, "IPv4 is not translated by it"
+
+
 def test_snat_takes_the_address_that_it_is_told() -> None:
     lab = gateway("[{snat: {from: client, out: eth1, to: 10.1.0.7}}]").replace(
         'eth1: {peer: "server:eth0", addresses: [10.1.0.1/24,',

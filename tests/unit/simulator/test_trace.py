@@ -98,6 +98,22 @@ netns:
     assert end_of(walk, 0).verdict is Verdict.DELIVERED
 
 
+def test_what_becomes_of_the_one_that_takes_it_says_more_than_where_else_it_was_flooded_to() -> None:
+    text = """
+bridges: {lan: {address: none}}
+netns:
+  a:
+    interfaces: {eth0: {bridge: lan, address: 10.0.0.1/24}}
+    neighbours: [{address: 10.0.0.2, mac: "02:00:00:00:00:02"}]
+  x: {interfaces: {eth0: {bridge: lan, address: 10.0.0.3/24}}}
+  b:
+    interfaces: {eth0: {bridge: lan, address: 10.0.0.2/24, mac: "02:00:00:00:00:02"}}
+    firewall: {input: {drop: [{icmp: true}]}}
+  y: {interfaces: {eth0: {bridge: lan, address: 10.0.0.4/24}}}
+"""
+    assert send(network(text), "a", "10.0.0.2").verdict is Verdict.FILTERED
+
+
 def test_the_facts_behind_a_trace_are_those_of_its_steps_and_ends() -> None:
     found = send(pair(b="routes: [{to: 10.0.0.1/32, blackhole: true}]"), "a", "10.0.0.2")
     keys = facts_behind(found)
