@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_network
 
-from netlab.simulator.network import Choice, Entry, Hop, Nic, Node
+from netlab.simulator.network import Choice, Entry, Hop, Nic, Node, Table
 from netlab.simulator.packet import Version, is_link_local, is_loopback, is_multicast, number_of
 
 _BITS = {4: 32, 6: 128}
@@ -40,6 +40,8 @@ class Asked:
     into: Nic | None = None
     #: The device that the sender is bound to, or that a link-local address is on.
     out: Nic | None = None
+    #: The device to take where routes are equal (IPv6: rt6_check_dev).
+    rather: Nic | None = None
 
 
 def look_up(node: Node, asked: Asked) -> Way:
@@ -56,8 +58,20 @@ def look_up(node: Node, asked: Asked) -> Way:
         for entry in table.matches(number, bits):
             if asked.out is not None and entry.hops and not _goes_out(entry, asked.out):
                 continue
+            entry = _rather(table, entry, asked, number, bits)
             return Way(entry.kind, entry, _hop_of(entry, asked), choice)
     return Way("none")
+
+
+def _rather(table: Table, entry: Entry, asked: Asked, number: int, bits: int) -> Entry:
+    """Give the route by the device that is preferred, if there is one as good."""
+    if asked.rather is None or any(hop.nic is asked.rather for hop in entry.hops):
+        return entry
+    for other in table.matches(number, bits):
+        as_good = (other.length, other.metric, other.kind) == (entry.length, entry.metric, entry.kind)
+        if as_good and any(hop.nic is asked.rather for hop in other.hops):
+            return other
+    return entry
 
 
 def _goes_out(entry: Entry, out: Nic) -> bool:

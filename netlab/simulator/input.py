@@ -200,7 +200,9 @@ def _answer(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | N
         errors.report(walk, node, packet, code, leg, nic, tracked)
     if reply is not None:
         answer = walk.new_leg(reply, node, leg)
-        walk.post(walk.layers.send, walk, node, reply, answer, nic.vrf)
+        # The answer to an IPv6 echo leaves by where that came from, if it may (icmpv6_echo_reply).
+        rather = nic if reply.message == "echo-reply" and reply.version == 6 else None
+        walk.post(walk.layers.send, walk, node, reply, answer, nic.vrf, rather)
 
 
 def _reaction(

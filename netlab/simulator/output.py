@@ -47,14 +47,23 @@ class Passage:
 
 
 def send(
-    walk: Walk, node: Node, packet: Packet, leg: int, out: Nic | None = None, tracked: Tracked | None = None
+    walk: Walk,
+    node: Node,
+    packet: Packet,
+    leg: int,
+    out: Nic | None = None,
+    tracked: Tracked | None = None,
+    rather: Nic | None = None,
 ) -> None:
-    """Send a packet of the node's own; an empty source is chosen. `out`: the device that the sender is bound to."""
+    """Send a packet of the node's own; an empty source is chosen.
+
+    `out`: the device that the sender is bound to; `rather`: one that it prefers where routes are equal.
+    """
     version = packet.version
     if number_of(packet.destination) == 0:
         # The unspecified address is the node itself (ip_route_output_key_hash_rcu, ip6_datagram_connect).
         packet = replace(packet, destination="127.0.0.1" if version == 4 else "::1")
-    way = look_up(node, Asked(version, packet.destination, packet.source or None, None, out))
+    way = look_up(node, Asked(version, packet.destination, packet.source or None, None, out, rather))
     if packet.destination == _EVERYBODY and way.kind == "unicast":
         way = Way("broadcast", way.entry, way.hop, way.choice)
     if way.kind == "broadcast" and packet.carried is not None:

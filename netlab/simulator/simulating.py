@@ -23,8 +23,10 @@ class _Layers:
     def take_question(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         neighbours.take_question(walk, nic, frame, leg)
 
-    def send(self, walk: Walk, node: Node, packet: Packet, leg: int, out: Nic | None = None) -> None:
-        output.send(walk, node, packet, leg, out)
+    def send(
+        self, walk: Walk, node: Node, packet: Packet, leg: int, out: Nic | None = None, rather: Nic | None = None
+    ) -> None:
+        output.send(walk, node, packet, leg, out, rather=rather)
 
     def send_tracked(
         self, walk: Walk, node: Node, packet: Packet, leg: int, out: Nic | None, tracked: Tracked | None

@@ -67,7 +67,9 @@ class Layers(Protocol):
 
     def take_question(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None: ...
 
-    def send(self, walk: Walk, node: Node, packet: Packet, leg: int, out: Nic | None = None) -> None: ...
+    def send(
+        self, walk: Walk, node: Node, packet: Packet, leg: int, out: Nic | None = None, rather: Nic | None = None
+    ) -> None: ...
 
     def send_tracked(
         self, walk: Walk, node: Node, packet: Packet, leg: int, out: Nic | None, tracked: Tracked | None
