@@ -219,11 +219,6 @@ REFUSALS = {
             "net.ipv4.conf.eth0.hop_limit = 1",
         ),
     ),
-    "a route to a broadcast address": (
-        "via: 10.1.0.2}",
-        "via: 10.1.0.255}",
-        ("7:14: could not change route 172.16.0.0/16 via 10.1.0.255 in b: ", "Nexthop has invalid gateway"),
-    ),
 }
 
 
