@@ -68,6 +68,10 @@ _ORDER: dict[type[Fact], int] = {
 }
 
 
+#: In which order a new node's devices are made.
+_MADE = {"lo": 0, "bridge": 1, "veth": 2}
+
+
 class _Compiler:
     def __init__(self) -> None:
         self.network = Network()
@@ -181,15 +185,20 @@ class _Compiler:
     def finish(self, routes: list[Route]) -> None:
         """Join devices to those below, give every address its routes, and take in the routes of the lab."""
         for node in self.network.nodes.values():
+            # Bridges are made first, then cables, then what stands on others.
+            node.devices = dict(sorted(node.devices.items(), key=lambda one: _MADE.get(one[1].kind, len(_MADE))))
+            made = {nic: number for number, nic in enumerate(node.devices.values())}
             for nic in node.devices.values():
                 self._stand(nic)
+                # A port joins as it is made: the kernel floods by that order.
+                nic.members.sort(key=made.__getitem__)
             if any(nic.kind == "vrf" for nic in node.devices.values()):
                 for choices in node.choices.values():
                     choices.append(Choice(_VRF_RULE, "table", 0, of_vrf=True))
                     choices.sort(key=lambda one: one.priority)
             lo = node.devices["lo"]
-            for address, length in (("127.0.0.1", 8), ("::1", 128)):
-                _route_address(lo, address, length)
+            for address, length in lo.addresses[:2] if lo.up else ():
+                _route_address(lo, address, length)  # its own come when it is set up
         for nic, address, length in self._given:
             _route_address(nic, address, length)
         for node in self.network.nodes.values():

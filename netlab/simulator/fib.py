@@ -158,7 +158,8 @@ def source_for(node: Node, way: Way, destination: str, version: Version) -> str 
         return destination
     if version == 6:
         return choose_source(node, hop.nic, destination)
-    return select_address(node, hop.nic, hop.via or destination)
+    # Without a gateway, the first address of the device (fib_info_update_nhc_saddr).
+    return select_address(node, hop.nic, hop.via)
 
 
 def select_address(node: Node, nic: Nic, near: str | None, on_link: bool = False) -> str | None:

@@ -166,12 +166,13 @@ def _take_group(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
 def _deliver(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> None:
     """Hand a packet to the node itself, past its input chains."""
     node = nic.node
-    packet = replace(packet, piece=0)
+    # IPv4 is put together before the chains see it, IPv6 behind them.
+    packet = replace(packet, piece=0) if packet.version == 4 else packet
     judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("input", nic, None))
     if not output.allowed(walk, node, judgement, nic, None, leg, tracked):
         return
     walk.of_node(node).confirm(tracked)
-    packet = judgement.packet
+    packet = replace(judgement.packet, piece=0)
     if packet.message == "carried":
         if not tunnels.decapsulate(walk, node, packet, leg):
             words = f"{node.name} has no VXLAN {packet.vni} at port {packet.dport}"

@@ -164,11 +164,21 @@ def _why_silent(nic: Nic, question: Question) -> str | None:
             return f"it does not believe that {question.asker} comes by {nic.name} ({doubt})"
     else:
         way = look_up(node, Asked(4, target, None, into=nic))
+    if way.kind == "local" and _is_filtered(node, nic, question):
+        return "arp_filter is 1, and the asker would be answered by another device"
     if way.kind == "local":
         return f"arp_ignore is {node.setting(nic, 'arp_ignore')}" if _is_silent(node, nic, question) else None
     if way.kind != "unicast" or way.hop is None or not node.forwards(4, nic):
         return _NOT_ITS_OWN
     return None if way.hop.nic is not nic and node.setting(nic, "proxy_arp") > 0 else _NOT_ITS_OWN
+
+
+def _is_filtered(node: Node, nic: Nic, question: Question) -> bool:
+    """Tell whether `arp_filter` keeps a node from answering: it would not answer the asker by this device."""
+    if not node.setting(nic, "arp_filter") or not question.asker:
+        return False
+    way = look_up(node, Asked(4, question.asker, question.target))
+    return way.hop is None or way.hop.nic is not nic
 
 
 def _is_silent(node: Node, nic: Nic, question: Question) -> bool:

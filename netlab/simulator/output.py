@@ -13,7 +13,7 @@ from typing import Final
 from netlab.facts import Chain, Rule
 from netlab.facts.rule_text import rule_text
 from netlab.simulator import errors, links, neighbours
-from netlab.simulator.fib import Asked, Way, look_up, select_address, source_for
+from netlab.simulator.fib import Asked, Way, choose_source, look_up, select_address, source_for
 from netlab.simulator.filters import Hook, Judgement, Tracked, pass_chains
 from netlab.simulator.network import Hop, Nic, Node
 from netlab.simulator.packet import BROADCAST, Frame, Packet, group_mac, is_loopback, is_multicast, number_of
@@ -31,6 +31,8 @@ ENDS: Final[dict[str, tuple[Verdict, int]]] = {
 }
 #: Everybody on the link, whatever route leads there (__mkroute_output).
 _EVERYBODY: Final = "255.255.255.255"
+#: What no program sends.
+_OWN_ANSWERS: Final = frozenset({"echo-reply", "rst", "syn-ack", "error"})
 #: The least MTU of IPv6 (RFC 8200, section 5), and the sizes of the headers of fragments.
 _LEAST6, _FRAGMENT6 = 1280, 48
 
@@ -66,10 +68,18 @@ def send(
     way = look_up(node, Asked(version, packet.destination, packet.source or None, None, out, rather))
     if packet.destination == _EVERYBODY and way.kind == "unicast":
         way = Way("broadcast", way.entry, way.hop, way.choice)
-    if way.kind == "broadcast" and packet.carried is not None:
-        way = Way("to all", way.entry, way.hop, way.choice)  # a tunnel needs nobody's leave (SO_BROADCAST)
+    if way.kind == "broadcast" and (packet.carried is not None or packet.message in _OWN_ANSWERS):
+        # Neither a tunnel nor the kernel's own answers need a program's leave (SO_BROADCAST).
+        way = Way("to all", way.entry, way.hop, way.choice)
     if is_multicast(packet.destination) and out is not None:
         way = Way("unicast", None, Hop(None, out))
+    ruled = any(choice.fact is not None for choice in node.choices[version])
+    if way.kind in ENDS and version == 6 and ruled and not packet.source and out is None:
+        # What failed without a source is forgotten, and looked up with one (ip6_dst_lookup_tail).
+        source = choose_source(node, node.devices["lo"], packet.destination)
+        if source is not None:
+            packet = replace(packet, source=source)
+            way = look_up(node, Asked(version, packet.destination, source))
     if way.kind in ENDS:
         if version == 6 and not any(nic.up and nic.speaks(6) for nic in node.devices.values()):
             _end_without_source(walk, node, packet, leg)
@@ -82,7 +92,7 @@ def send(
             _end_without_source(walk, node, packet, leg)
             return
         packet = replace(packet, source=source)
-        if out is None and any(choice.fact is not None for choice in node.choices[version]):
+        if out is None and ruled and packet.message != "error":
             # A connected socket looks again, with its source: rules may send that elsewhere (ip_route_connect).
             way = look_up(node, Asked(version, packet.destination, source))
             if way.kind in ENDS:
@@ -190,7 +200,8 @@ def allowed(
     number = errno.EPERM if into is None else None
     verdict = Verdict.REJECTED if found.verdict == "reject" else Verdict.FILTERED
     walk.end(leg, verdict, into or out, node, words, key, number, found.packet)
-    if found.verdict == "reject":
+    # Of a fragment of IPv6 nobody can tell whether it is sound, and so nobody is told (reject6_csum_ok).
+    if found.verdict == "reject" and (found.packet.version == 4 or not found.packet.piece or node.tracks):
         code = (3, 3) if found.packet.version == 4 else (1, 4)
         errors.report(walk, node, found.packet, code, leg, into, tracked)
     return False
