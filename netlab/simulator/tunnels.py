@@ -50,9 +50,10 @@ def encapsulate(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         if _tells_too_big(walk, nic, frame, way, size - frame.length, leg):
             continue
         source = str(nic.options.get("local", ""))
-        packet = Packet(source, host, "udp", "carried", 49152, port, size=size, carried=frame, vni=vni)
-        if ":" in host and not _may_be_fragmented(walk, nic, frame, leg):
-            packet = replace(packet, dont_fragment=True)
+        # What carries a frame over IPv6 is not taken apart (ip6_fragment, ignore_df).
+        packet = Packet(
+            source, host, "udp", "carried", 49152, port, size=size, dont_fragment=":" in host, carried=frame, vni=vni
+        )
         walk.tell(leg, "encapsulated", nic, nic.node, f"{nic.name} carries it to {host}, VXLAN {vni}", nic.key)
         walk.layers.send(walk, nic.node, packet, leg, nic.lower)
 
@@ -63,14 +64,6 @@ def _depth(frame: Frame) -> int:
     while isinstance(payload, Packet) and payload.carried is not None:
         payload, depth = payload.carried.payload, depth + 1
     return depth
-
-
-def _may_be_fragmented(walk: Walk, nic: Nic, frame: Frame, leg: int) -> bool:
-    """Tell whether IPv6 takes apart what carries a frame: for its own node's sockets only (ip6_fragment, ignore_df)."""
-    packet = frame.payload
-    if not isinstance(packet, Packet):
-        return True
-    return not packet.dont_fragment and leg < len(walk.legs) and walk.legs[leg].node == nic.node.name
 
 
 def _way_to(nic: Nic, host: str) -> Way:
