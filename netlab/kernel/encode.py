@@ -166,11 +166,6 @@ def change_link(name: str, fact: Bridge | End | Device, changed: Collection[str]
 _NO_IPV6_ADDRESS = attribute(IFLA_AF_SPEC, attribute(10, attribute(8, b"\1")))
 
 
-def with_alias(message: Message, alias: str) -> Message:
-    """Give a link message that marks its device as well."""
-    return message[0], message[1], message[2] + attribute(IFLA_IFALIAS, alias.encode())
-
-
 def with_master(message: Message, master: int, silent: bool) -> Message:
     """Give a link message that also plugs its device into the bridge with index `master`.
 

@@ -32,13 +32,13 @@ from netlab.facts import (
 )
 from netlab.facts.routing import MAIN_TABLE
 from netlab.simulator.network import DEFAULT_TABLE, LOCAL_TABLE, Choice, Entry, Hop, Network, Nic, Node
-from netlab.simulator.packet import Version, link_local, number_of
+from netlab.simulator.packet import BITS, Version, link_local, number_of
 from netlab.simulator.spanning_tree import close_ports
 
 #: Metrics of routes that the kernel makes for IPv6 addresses, and of those that say none (IP6_RT_PRIO_*).
 _CONNECTED6, _USER6 = 256, 1024
-#: The length of an address.
-BITS: dict[Version, int] = {4: 32, 6: 128}
+#: What stands for the MAC of a device of which none is said: it begins so, and is nobody else's.
+_UNSAID = "0e-"
 #: Where the rule of VRFs stands (net/core: l3mdev, drivers/net/vrf.c).
 _VRF_RULE = 1000
 
@@ -122,11 +122,11 @@ class _Compiler:
         a.peer, b.peer = b, a
 
     def _end(self, end: End, pair: Veth) -> Nic:
-        mac = end.mac or f"0e-{end.node}-{end.name}"
+        mac = end.mac or f"{_UNSAID}{end.node}-{end.name}"
         return Nic(self.node(end.node), end.name, "veth", mac, pair.key, end.mtu or 1500, end.up)
 
     def _device(self, fact: Bridge | Device | Stray | External) -> None:
-        mac, mtu, up, kind = f"0e-{fact.key[1]}-{fact.name}", 1500, True, "external"
+        mac, mtu, up, kind = f"{_UNSAID}{fact.key[1]}-{fact.name}", 1500, True, "external"
         if isinstance(fact, (Bridge, Device)):
             mac, mtu, up = fact.mac or mac, fact.mtu or mtu, fact.up
         if not isinstance(fact, External):
@@ -215,7 +215,7 @@ class _Compiler:
             return
         nic.lower = below
         below.uppers.append(nic)
-        if nic.mac.startswith("0e-") or nic.kind == "ipvlan":
+        if nic.mac.startswith(_UNSAID) or nic.kind == "ipvlan":
             nic.mac = below.mac
 
     def _route(self, route: Route) -> None:
@@ -283,10 +283,14 @@ def _route_link_local(nic: Nic) -> None:
 _NO_LINK_LOCAL = ("vrf", "tun")
 
 
-def _route_ipv4(nic: Nic, address: str, length: int, primary: str) -> None:
+def _tables(nic: Nic) -> tuple[int, int]:
+    """Give the tables that a device's own addresses and its networks go into: a VRF has one for both."""
     vrf = nic.vrf
-    local = int(vrf.options["table"]) if vrf is not None else LOCAL_TABLE
-    main = int(vrf.options["table"]) if vrf is not None else MAIN_TABLE
+    return (LOCAL_TABLE, MAIN_TABLE) if vrf is None else (int(vrf.options["table"]),) * 2
+
+
+def _route_ipv4(nic: Nic, address: str, length: int, primary: str) -> None:
+    local, main = _tables(nic)
     # An address belongs to the node even while its device is down (fib_sync_down_dev).
     _add(nic, 4, "local", address, 32, local, 0, primary)
     if not nic.up or primary != address or length == 32:
@@ -310,9 +314,7 @@ def _primary(nic: Nic, address: str, length: int) -> str:
 def _route_ipv6(nic: Nic, address: str, length: int) -> None:
     if not nic.speaks(6):
         return
-    vrf = nic.vrf
-    local = int(vrf.options["table"]) if vrf is not None else LOCAL_TABLE
-    main = int(vrf.options["table"]) if vrf is not None else MAIN_TABLE
+    local, main = _tables(nic)
     _add(nic, 6, "local", address, 128, local, 0, address)
     # An address that a device that is down was given is the node's own all the same (fc_ignore_dev_down).
     if nic.kind != "lo" and nic.up:

@@ -25,12 +25,8 @@ def report(
     tracked: Tracked | None,
     *,
     mtu: int = 0,
-    after_output: bool = False,
 ) -> None:
-    """Tell the sender of a packet, as a new leg, why it goes no further; nobody is told of an error's error.
-
-    `after_output`: it had already left the node's hooks, so what it was translated to is what is quoted.
-    """
+    """Tell the sender of a packet, as a new leg, why it goes no further; nobody is told of an error's error."""
     if walk.asking or packet.message == "error" or packet.message == "carried" or not _may_be_told(node, packet):
         return
     number, sub = code

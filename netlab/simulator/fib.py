@@ -13,9 +13,8 @@ from functools import lru_cache
 from ipaddress import ip_network
 
 from netlab.simulator.network import Choice, Entry, Hop, Nic, Node, Table
-from netlab.simulator.packet import Version, is_link_local, is_loopback, is_multicast, number_of
+from netlab.simulator.packet import BITS, Version, is_link_local, is_loopback, is_multicast, number_of
 
-_BITS = {4: 32, 6: 128}
 #: What a policy rule's own action ends a packet with, as kinds of routes.
 _ENDS = ("blackhole", "unreachable", "prohibit")
 
@@ -46,7 +45,7 @@ class Asked:
 
 def look_up(node: Node, asked: Asked) -> Way:
     """Find the way of a packet: rule by rule, in each table the longest prefix; a table without one is passed over."""
-    number, bits = number_of(asked.destination), _BITS[asked.version]
+    number, bits = number_of(asked.destination), BITS[asked.version]
     for choice in node.choices[asked.version]:
         if not _fits(choice, asked):
             continue

@@ -13,9 +13,8 @@ from ipaddress import ip_interface, ip_network
 
 from netlab.simulator.ears import is_own
 from netlab.simulator.network import Entry, Network, Nic, Node
-from netlab.simulator.packet import is_link_local, is_loopback, number_of
+from netlab.simulator.packet import BITS, is_link_local, is_loopback, number_of
 
-_BITS = {4: 32, 6: 128}
 #: What the kernel itself tells apart: this network, loopback, groups, everybody, the link's own.
 _OF_THE_KERNEL = ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "255.255.255.255/32", "::/128", "::1/128", "fe80::/10",
                   "ff00::/8")  # fmt: skip
@@ -53,13 +52,13 @@ class Mentions:
         """Give the length and the number of the longest prefix mentioned that an address falls into; 0 for none."""
         number, version = number_of(address), 6 if ":" in address else 4
         for length in self._lengths[version]:
-            base = number >> (_BITS[version] - length)
+            base = number >> (BITS[version] - length)
             if base in self._bases[version][length]:
                 return length, base
         return 0, 0
 
     def _note(self, version: int, number: int, length: int) -> None:
-        self._bases[version].setdefault(length, set()).add(number >> (_BITS[version] - length))
+        self._bases[version].setdefault(length, set()).add(number >> (BITS[version] - length))
 
     def _of_node(self, node: Node) -> Iterator[str]:
         for table in node.tables.values():

@@ -75,14 +75,6 @@ class Table:
             found += self._by_length[length].get(number >> (bits - length), ())
         return found
 
-    def best(self, number: int, bits: int) -> Entry | None:
-        """Give the route of the longest prefix and least metric."""
-        for length in self._lengths:
-            same = self._by_length[length].get(number >> (bits - length))
-            if same:
-                return same[0]
-        return None
-
     def entries(self) -> list[Entry]:
         return [entry for by_number in self._by_length.values() for same in by_number.values() for entry in same]
 

@@ -61,43 +61,10 @@ def send(
 
     `out`: the device that the sender is bound to; `rather`: one that it prefers where routes are equal.
     """
-    version = packet.version
-    if number_of(packet.destination) == 0:
-        # The unspecified address is the node itself (ip_route_output_key_hash_rcu, ip6_datagram_connect).
-        packet = replace(packet, destination="127.0.0.1" if version == 4 else "::1")
-    way = look_up(node, Asked(version, packet.destination, packet.source or None, None, out, rather))
-    if packet.destination == _EVERYBODY and way.kind == "unicast":
-        way = Way("broadcast", way.entry, way.hop, way.choice)
-    if way.kind == "broadcast" and (packet.carried is not None or packet.message in _OWN_ANSWERS):
-        # Neither a tunnel nor the kernel's own answers need a program's leave (SO_BROADCAST).
-        way = Way("to all", way.entry, way.hop, way.choice)
-    if is_multicast(packet.destination) and out is not None:
-        way = Way("unicast", None, Hop(None, out))
-    ruled = any(choice.fact is not None for choice in node.choices[version])
-    if way.kind in ENDS and version == 6 and ruled and not packet.source and out is None:
-        # What failed without a source is forgotten, and looked up with one (ip6_dst_lookup_tail).
-        source = choose_source(node, node.devices["lo"], packet.destination)
-        if source is not None:
-            packet = replace(packet, source=source)
-            way = look_up(node, Asked(version, packet.destination, source))
-    if way.kind in ENDS:
-        if version == 6 and not any(nic.up and nic.speaks(6) for nic in node.devices.values()):
-            _end_without_source(walk, node, packet, leg)
-        else:
-            end_by_route(walk, node, packet, way, leg)
+    found = _route_own(walk, node, packet, leg, out, rather)
+    if found is None:
         return
-    if not packet.source:
-        source = source_for(node, way, packet.destination, version)
-        if source is None:
-            _end_without_source(walk, node, packet, leg)
-            return
-        packet = replace(packet, source=source)
-        if out is None and ruled and packet.message != "error":
-            # A connected socket looks again, with its source: rules may send that elsewhere (ip_route_connect).
-            way = look_up(node, Asked(version, packet.destination, source))
-            if way.kind in ENDS:
-                end_by_route(walk, node, packet, way, leg)
-                return
+    packet, way = found
     if not walk.asking and leg < len(walk.legs) and packet.message != "carried":
         walk.legs[leg].packet = packet
     nic = _device_of(node, way, out)
@@ -112,7 +79,7 @@ def send(
 
     def reroute(changed: Packet) -> bool:
         nonlocal way, anew
-        anew, way = changed, look_up(node, Asked(version, changed.destination, changed.source, None, out))
+        anew, way = changed, look_up(node, Asked(packet.version, changed.destination, changed.source, None, out))
         if way.kind in ENDS:
             end_by_route(walk, node, changed, way, leg)
             return False
@@ -126,6 +93,51 @@ def send(
         tell_route(walk, node, way, anew, leg)
     if goes:
         leave(walk, node, Passage(judgement.packet, way, tracked, None, leg), out)
+
+
+def _route_own(
+    walk: Walk, node: Node, packet: Packet, leg: int, out: Nic | None, rather: Nic | None
+) -> tuple[Packet, Way] | None:
+    """Give a packet of the node's own its source and its way; None where it ends for want of either."""
+    version = packet.version
+    if number_of(packet.destination) == 0:
+        # The unspecified address is the node itself (ip_route_output_key_hash_rcu, ip6_datagram_connect).
+        packet = replace(packet, destination="127.0.0.1" if version == 4 else "::1")
+    way = _first_way(node, packet, out, rather)
+    ruled = out is None and any(choice.fact is not None for choice in node.choices[version])
+    if way.kind in ENDS and version == 6 and ruled and not packet.source:
+        # What failed without a source is forgotten, and looked up with one (ip6_dst_lookup_tail).
+        packet = replace(packet, source=choose_source(node, node.devices["lo"], packet.destination) or "")
+        way = look_up(node, Asked(version, packet.destination, packet.source or None))
+    if way.kind not in ENDS and not packet.source:
+        source = source_for(node, way, packet.destination, version)
+        if source is None:
+            _end_without_source(walk, node, packet, leg)
+            return None
+        packet = replace(packet, source=source)
+        if ruled and packet.message != "error":
+            # A connected socket looks again, with its source: rules may send that elsewhere (ip_route_connect).
+            way = look_up(node, Asked(version, packet.destination, source))
+    if way.kind not in ENDS:
+        return packet, way
+    if version == 6 and not any(nic.up and nic.speaks(6) for nic in node.devices.values()):
+        _end_without_source(walk, node, packet, leg)
+    else:
+        end_by_route(walk, node, packet, way, leg)
+    return None
+
+
+def _first_way(node: Node, packet: Packet, out: Nic | None, rather: Nic | None) -> Way:
+    """Look a packet of the node's own up as it is, groups and everybody included."""
+    if is_multicast(packet.destination) and out is not None:
+        return Way("unicast", None, Hop(None, out))
+    way = look_up(node, Asked(packet.version, packet.destination, packet.source or None, None, out, rather))
+    to_all = way.kind == "broadcast" or (packet.destination == _EVERYBODY and way.kind == "unicast")
+    if not to_all:
+        return way
+    # Neither a tunnel nor the kernel's own answers need a program's leave (SO_BROADCAST).
+    leave_given = packet.carried is not None or packet.message in _OWN_ANSWERS
+    return Way("to all" if leave_given else "broadcast", way.entry, way.hop, way.choice)
 
 
 def _end_without_source(walk: Walk, node: Node, packet: Packet, leg: int) -> None:
@@ -226,7 +238,6 @@ def leave(walk: Walk, node: Node, passage: Passage, out: Nic | None = None) -> N
         return select_address(node, nic, near)
 
     hook = Hook("postrouting", passage.into, nic, masquerade)
-    # What came in is no longer known by its device here, but for the node's own (nft: iifname in postrouting is).
     judgement = pass_chains(node, walk.of_node(node), passage.tracked, packet, hook)
     if not allowed(walk, node, judgement, passage.into, nic, leg, passage.tracked):
         return
@@ -298,4 +309,4 @@ def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, p
     why, key = why_unanswered(walk.network, nic, near, walk.noted if walk.tells else None)
     walk.end(leg, Verdict.NO_NEIGHBOUR, nic, node, why, key, None, packet)
     code = (3, 1) if packet.version == 4 else (1, 3)
-    errors.report(walk, node, packet, code, leg, passage.into, passage.tracked, after_output=True)
+    errors.report(walk, node, packet, code, leg, passage.into, passage.tracked)

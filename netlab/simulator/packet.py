@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Version = Literal[4, 6]
 #: What a packet is to whoever gets it. `error` is an ICMP error; `syn`, `syn-ack` and `rst` are TCP's.
 Message = Literal["echo", "echo-reply", "error", "syn", "syn-ack", "rst", "datagram", "carried"]
 
+#: The length of an address, in bits.
+BITS: Final[Mapping[int, int]] = {4: 32, 6: 128}
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 #: Bytes of an Ethernet header (ETH_HLEN) and of a VLAN tag (VLAN_HLEN).
 ETHERNET, TAG = 14, 4

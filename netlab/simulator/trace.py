@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from netlab.facts import Key
 from netlab.simulator.crossing import Crossing, Event, way_to
 from netlab.simulator.network import Network
 from netlab.simulator.packet import DATAGRAM_SIZE, PING_SIZE, SYN_SIZE, Message, Packet
@@ -192,9 +191,3 @@ def _decide(legs: list[LegTrace], source: str) -> tuple[str, LegTrace]:
 def _says_port_unreachable(packet: Packet) -> bool:
     error = packet.error
     return error is not None and (error.type, error.code) == ((1, 4) if packet.version == 6 else (3, 3))
-
-
-def facts_behind(found: Trace) -> tuple[Key, ...]:
-    """Give the keys of the facts that a trace's steps and ends stand on."""
-    keys = [step.key for leg in found.legs for step in leg.steps] + [leg.end.key for leg in found.legs]
-    return tuple(dict.fromkeys(key for key in keys if key is not None))

@@ -16,8 +16,8 @@ from netlab.simulator.packet import ETHERNET, QUOTED4, QUOTED6, Frame, IcmpError
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
-#: Modes of a macvlan (netlab/kinds/macvlan.py) and of an ipvlan (netlab/kinds/ipvlan.py).
-_BRIDGE, _IPVLAN_L2 = 4, 0
+#: The mode of macvlans that see each other (netlab/kinds/macvlan.py).
+_BRIDGE = 4
 #: UDP and VXLAN headers, and IP's.
 _VXLAN, _IP4, _IP6 = 16, 20, 40
 #: How many tunnels a frame may be in: one that leads into itself by a bridge ends there (XMIT_RECURSION_LIMIT).

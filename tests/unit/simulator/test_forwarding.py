@@ -154,3 +154,22 @@ def test_a_loopback_source_does_not_leave() -> None:
     able = routed("sysctls: {net.ipv4.conf.eth1.route_localnet: 1, net.ipv4.conf.all.arp_announce: 2}")
     (end,) = simulate(able, "r", Packet("127.0.0.1", "10.1.0.2", "icmp", "echo")).ends
     assert (end.verdict, end.node) == (Verdict.MARTIAN, "server"), "it may leave, and is believed nowhere"
+
+
+def test_masquerading_takes_the_address_of_the_next_hops_network() -> None:
+    text = """\
+name: x
+host: {sandbox: true}
+netns:
+  inside: {interfaces: {eth0: {peer: "r:eth0", address: 10.0.0.2/24}}, gateway: 10.0.0.1}
+  r:
+    forwarding: true
+    interfaces: {eth0: {address: 10.0.0.1/24}, eth1: {addresses: [192.0.2.1/24, 198.51.100.1/24]}}
+    nat: [{masquerade: {from: 10.0.0.0/24, out: eth1}}]
+  far: {interfaces: {eth0: {peer: "r:eth1", addresses: [192.0.2.9/24, 198.51.100.9/24]}}}
+"""
+    for hop, own in (("192.0.2.9", "192.0.2.1"), ("198.51.100.9", "198.51.100.1")):
+        found = send(network(text), "inside", hop)
+        assert found.ok
+        assert found.legs[0].end.packet is not None
+        assert found.legs[0].end.packet.source == own

@@ -7,7 +7,7 @@ import pytest
 from netlab.simulator.network import Network
 from netlab.simulator.simulating import simulate
 from netlab.simulator.targets import address_of, nearest_name
-from netlab.simulator.trace import Question, end_of, facts_behind, trace
+from netlab.simulator.trace import Question, end_of, trace
 from netlab.simulator.verdicts import MEANINGS, Verdict
 from tests.unit.simulator.networks import network, send
 
@@ -112,15 +112,6 @@ netns:
   y: {interfaces: {eth0: {bridge: lan, address: 10.0.0.4/24}}}
 """
     assert send(network(text), "a", "10.0.0.2").verdict is Verdict.FILTERED
-
-
-def test_the_facts_behind_a_trace_are_those_of_its_steps_and_ends() -> None:
-    found = send(pair(b="routes: [{to: 10.0.0.1/32, blackhole: true}]"), "a", "10.0.0.2")
-    keys = facts_behind(found)
-    assert len(keys) == len(set(keys))
-    assert ("veth", "a", "eth0", "b", "eth0") in keys
-    assert found.deciding.end.key in keys
-    assert found.deciding.end.key == ("route", "b", "10.0.0.1/32", "254", "0")
 
 
 def test_a_walk_tells_the_same_ends_whether_it_tells_steps_or_not() -> None:
