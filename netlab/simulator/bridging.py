@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from netlab.simulator import bridge_filter, links
+from netlab.simulator import bridge_filter
 from netlab.simulator.ears import ears_of
 from netlab.simulator.network import Nic
 from netlab.simulator.packet import BROADCAST, TAG, Frame, Question
@@ -186,7 +186,7 @@ def _emit(walk: Walk, bridge: Nic, port: Nic, frame: Frame, vlan: int, leg: int)
         words = f"{frame.length} bytes are more than the MTU of {_port_name(port)} of {bridge}, {port.mtu}"
         walk.end(leg, Verdict.TOO_LONG, port, port.node, words, port.key)
         return
-    links.transmit(walk, port, frame, leg)
+    walk.layers.transmit(walk, port, frame, leg)
 
 
 def _up(walk: Walk, bridge: Nic, frame: Frame, vlan: int, leg: int) -> None:
@@ -200,4 +200,4 @@ def _up(walk: Walk, bridge: Nic, frame: Frame, vlan: int, leg: int) -> None:
         if vlan not in _BORN.untagged:
             frame = replace(frame, tags=(vlan, *frame.tags))
     own = frame.destination in {member.mac for member in bridge.members}
-    links.receive(walk, bridge, replace(frame, destination=bridge.mac) if own else frame, leg)
+    walk.layers.receive(walk, bridge, replace(frame, destination=bridge.mac) if own else frame, leg)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from ipaddress import IPv6Address
 from typing import Final
 
-from netlab.simulator import links
 from netlab.simulator.fib import Asked, doubt_source, is_martian, look_up, select_address
 from netlab.simulator.filters import Hook, pass_chains
 from netlab.simulator.network import Nic, Node
@@ -44,7 +43,7 @@ def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None
     if not _let_out(walk, nic, asker, solicited(target)):
         _note_silence(walk, nic, f"{nic.node.name} does not let its own question out")
         return None
-    walk.run_apart(links.transmit, walk, nic, Frame(nic.mac, question_mac(target), Question(target, asker)), leg)
+    walk.run_apart(walk.layers.transmit, walk, nic, Frame(nic.mac, question_mac(target), Question(target, asker)), leg)
     found = walk.neighbours.get((nic, target))
     if found is not None and walk.tells:
         walk.tell(leg, "asked", nic, node, f"{nic.name} asks who has {target}: {_holder(walk, found)}{found}", nic.key)
@@ -105,7 +104,7 @@ def take_question(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         known = nic.node.neighbours.get((nic.name, payload.asker)) if ":" in payload.target else None
         back = known[0] if known is not None else frame.source
         told = Frame(nic.mac, back, Told(payload.target, payload.asker))
-        walk.post(links.transmit, walk, nic, told, leg)
+        walk.post(walk.layers.transmit, walk, nic, told, leg)
     elif walk.tells and payload.target in nic.node.addresses:
         _note_silence(walk, nic, f"{nic} hears the question and does not answer: {why}")
 

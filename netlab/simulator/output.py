@@ -12,7 +12,7 @@ from typing import Final
 
 from netlab.facts import Chain, Rule
 from netlab.facts.rule_text import rule_text
-from netlab.simulator import errors, links, neighbours
+from netlab.simulator import errors, neighbours
 from netlab.simulator.fib import Asked, Way, choose_source, look_up, select_address, source_for
 from netlab.simulator.filters import Hook, Judgement, Tracked, pass_chains
 from netlab.simulator.network import Hop, Nic, Node
@@ -245,7 +245,7 @@ def leave(walk: Walk, node: Node, passage: Passage, out: Nic | None = None) -> N
     packet = judgement.packet
     if nic.kind == "lo":
         # What goes by `lo` keeps its connection (nf_conntrack_in: previously seen).
-        walk.post(links.receive, walk, nic, Frame(nic.mac, nic.mac, packet, tracked=passage.tracked), leg)
+        walk.post(walk.layers.receive, walk, nic, Frame(nic.mac, nic.mac, packet, tracked=passage.tracked), leg)
         return
     fitting = _fit(walk, node, packet, way, nic, leg, passage)
     if fitting is not None:
@@ -296,15 +296,15 @@ def end_too_big(walk: Walk, packet: Packet, way: Way, nic: Nic, mtu: int, leg: i
 def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, passage: Passage) -> None:
     leg = passage.leg
     if passage.way.kind == "to all":
-        links.transmit(walk, nic, Frame(nic.mac, BROADCAST, packet), leg)
+        walk.layers.transmit(walk, nic, Frame(nic.mac, BROADCAST, packet), leg)
         return
     if is_multicast(near):
-        links.transmit(walk, nic, Frame(nic.mac, group_mac(near), packet), leg)
+        walk.layers.transmit(walk, nic, Frame(nic.mac, group_mac(near), packet), leg)
         return
     mac = neighbours.find(walk, nic, near, packet.source, leg)
     if mac is not None:
         walk.tell(leg, "leaves", nic, node, f"sends it out by {nic.name}", nic.key)
-        links.transmit(walk, nic, Frame(nic.mac, mac, packet), leg)
+        walk.layers.transmit(walk, nic, Frame(nic.mac, mac, packet), leg)
         return
     why, key = why_unanswered(walk.network, nic, near, walk.noted if walk.tells else None)
     walk.end(leg, Verdict.NO_NEIGHBOUR, nic, node, why, key, None, packet)

@@ -17,6 +17,15 @@ from netlab.simulator.walk import Walk
 class _Layers:
     """The layers, joined."""
 
+    def transmit(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
+        links.transmit(walk, nic, frame, leg)
+
+    def receive(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
+        links.receive(walk, nic, frame, leg)
+
+    def take(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
+        links.take(walk, nic, frame, leg)
+
     def take_packet(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         incoming.take_packet(walk, nic, frame, leg)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from netlab.facts.devices import EVERYBODY, PASSTHRU
-from netlab.simulator import links
 from netlab.simulator.fib import Asked, Way, look_up
 from netlab.simulator.network import Nic, Node
 from netlab.simulator.packet import ETHERNET, QUOTED4, QUOTED6, Frame, IcmpError, Packet, Told
@@ -100,7 +99,7 @@ def _tells_too_big(walk: Walk, nic: Nic, frame: Frame, way: Way, headers: int, l
         error=IcmpError(number, code, packet, mtu),
     )
     answer = walk.new_leg(error, nic.node, leg)
-    walk.post(links.receive, walk, nic, Frame(frame.destination, frame.source, error), answer)
+    walk.post(walk.layers.receive, walk, nic, Frame(frame.destination, frame.source, error), answer)
     return True
 
 
@@ -117,7 +116,7 @@ def decapsulate(walk: Walk, node: Node, packet: Packet, leg: int) -> bool:
         if nic.options.get("learning"):
             walk.hosts.setdefault(nic, {})[packet.carried.source] = packet.source
         walk.tell(leg, "decapsulated", nic, node, f"{nic.name} takes it out of VXLAN {packet.vni}", nic.key)
-        walk.post(links.receive, walk, nic, packet.carried, leg)
+        walk.post(walk.layers.receive, walk, nic, packet.carried, leg)
         return True
     return False
 
@@ -140,10 +139,10 @@ def leave_macvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
                 walk.tell(
                     leg, "bridged", nic, nic.node, f"{nic.name} hands it to {other.name} on the same device", nic.key
                 )
-                walk.post(links.receive, walk, other, frame, leg)
+                walk.post(walk.layers.receive, walk, other, frame, leg)
                 if not frame.is_group:
                     return
-    links.transmit(walk, below, frame, leg)
+    walk.layers.transmit(walk, below, frame, leg)
 
 
 def enter_macvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
@@ -154,19 +153,19 @@ def enter_macvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
     if only is not None and not frame.is_group:
         # It takes everything for its own (pkt_type); a bridge or bond above looks at the MAC itself.
         own = frame if only.master is not None else replace(frame, destination=only.mac)
-        walk.post(links.receive, walk, only, own, leg)
+        walk.post(walk.layers.receive, walk, only, own, leg)
         return
     if frame.is_group:
-        links.take(walk, below, frame, leg)  # the others get their copies later (macvlan_process_broadcast)
+        walk.layers.take(walk, below, frame, leg)  # the others get their copies later (macvlan_process_broadcast)
         for nic in macvlans:
             if nic.mac != frame.source:
-                walk.post(links.receive, walk, nic, frame, leg)
+                walk.post(walk.layers.receive, walk, nic, frame, leg)
         return
     for nic in macvlans:
         if nic.mac == frame.destination:
-            walk.post(links.receive, walk, nic, frame, leg)
+            walk.post(walk.layers.receive, walk, nic, frame, leg)
             return
-    links.take(walk, below, frame, leg)
+    walk.layers.take(walk, below, frame, leg)
 
 
 def _macvlans(below: Nic) -> list[Nic]:
@@ -186,7 +185,7 @@ def leave_ipvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
             walk.tell(leg, "bridged", nic, nic.node, f"{nic.name} hands it to {other.name} on the same device", nic.key)
             walk.post(_enter, walk, other, replace(frame, destination=other.mac), leg)
             return
-    links.transmit(walk, below, frame, leg)
+    walk.layers.transmit(walk, below, frame, leg)
 
 
 def enter_ipvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
@@ -195,13 +194,13 @@ def enter_ipvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
         if _is_for(nic, frame):
             walk.post(_enter, walk, nic, frame, leg)
             return
-    links.take(walk, below, frame, leg)
+    walk.layers.take(walk, below, frame, leg)
 
 
 def _enter(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if walk.tells and not walk.asking:
         walk.crossed.append((leg, nic, False))
-    links.take(walk, nic, frame, leg)
+    walk.layers.take(walk, nic, frame, leg)
 
 
 def _ipvlans(below: Nic) -> list[Nic]:

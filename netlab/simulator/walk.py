@@ -61,7 +61,13 @@ class Leg:
 
 
 class Layers(Protocol):
-    """What the layers below hand upwards, and the tunnels downwards again."""
+    """What a layer hands to one that is not below it: frames to devices, and what they carry upwards."""
+
+    def transmit(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None: ...
+
+    def receive(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None: ...
+
+    def take(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None: ...
 
     def take_packet(self, walk: Walk, nic: Nic, frame: Frame, leg: int) -> None: ...
 

@@ -158,9 +158,6 @@ def test_a_loopback_source_does_not_leave() -> None:
 
 def test_masquerading_takes_the_address_of_the_next_hops_network() -> None:
     text = """\
-name: x
-host: {sandbox: true}
-netns:
   inside: {interfaces: {eth0: {peer: "r:eth0", address: 10.0.0.2/24}}, gateway: 10.0.0.1}
   r:
     forwarding: true
