@@ -113,3 +113,8 @@ def rule_from_json(value: dict[str, Any]) -> Rule:
         low, high = rest["to_ports"]
         rest["to_ports"] = (low, high)
     return Rule(**rest)
+
+
+def rule_key(chain: Chain, rule: Rule) -> Key:
+    """Name one rule of a chain, by its words: where the file asks for it is known by that name."""
+    return (*chain.key, str(rule))

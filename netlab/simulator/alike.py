@@ -179,6 +179,7 @@ class _Signature:
             tuple(sorted((str(self._named(name)), *told, mac) for (name, *told), (mac, _) in node.neighbours.items())),
             tuple((hook, tuple(map(self._chain, chains))) for hook, chains in sorted(node.chains.items())),
             tuple((self._mine(address), self._at(nic)) for address, nic in node.addresses.items()),
+            tuple((address, tuple(map(self._at, nics))) for address, nics in node.anycast.items()),
         )
 
     # -- devices

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from netlab.simulator import neighbours, output
+from netlab.simulator import neighbours
 from netlab.simulator.fib import Asked, look_up
 from netlab.simulator.filters import Hook, pass_chains
+from netlab.simulator.leaving import allowed
 from netlab.simulator.network import Nic
 from netlab.simulator.packet import Frame, Packet
 from netlab.simulator.walk import Walk
@@ -31,7 +32,7 @@ def come_in(walk: Walk, bridge: Nic, frame: Frame, leg: int) -> Frame | None:
     assert isinstance(packet, Packet)
     tracked = walk.of_node(node).find(packet) if node.tracks else None
     judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("prerouting", bridge, None))
-    if not output.allowed(walk, node, judgement, bridge, None, leg, tracked):
+    if not allowed(walk, node, judgement, bridge, None, leg, tracked):
         return None
     found = replace(frame, payload=judgement.packet, looked_at=True, tracked=tracked)
     if judgement.packet.destination == packet.destination:
@@ -53,7 +54,7 @@ def go_out(walk: Walk, bridge: Nic, frame: Frame, leg: int) -> Frame | None:
     assert isinstance(packet, Packet)
     for hook in (Hook("forward", bridge, bridge), Hook("postrouting", bridge, bridge)):
         judgement = pass_chains(node, walk.of_node(node), frame.tracked, packet, hook)
-        if not output.allowed(walk, node, judgement, bridge, bridge, leg, frame.tracked):
+        if not allowed(walk, node, judgement, bridge, bridge, leg, frame.tracked):
             return None
         packet = judgement.packet
     walk.of_node(node).confirm(frame.tracked)

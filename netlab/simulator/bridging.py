@@ -11,7 +11,7 @@ from functools import lru_cache
 from netlab.simulator import bridge_filter
 from netlab.simulator.ears import ears_of
 from netlab.simulator.network import Nic
-from netlab.simulator.packet import BROADCAST, TAG, Frame, Question
+from netlab.simulator.packet import BROADCAST, TAG, Frame, Packet, Question
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -94,6 +94,8 @@ def take(walk: Walk, port: Nic, frame: Frame, leg: int) -> None:
 
 def send(walk: Walk, bridge: Nic, frame: Frame, leg: int) -> None:
     """Let a frame of the node's own leave by a bridge (br_dev_xmit)."""
+    if isinstance(frame.payload, Packet) and frame.payload.carried is not None:
+        frame = replace(frame, payload=frame.payload.settled())  # it has no hw_enc_features
     vlan, frame = _classify(bridge, None, frame)
     if vlan is None:
         walk.end(leg, Verdict.VLAN, bridge, bridge.node, f"{bridge} itself is not in the frame's VLAN", bridge.key)

@@ -320,13 +320,28 @@ def _route_ipv6(nic: Nic, address: str, length: int) -> None:
     if nic.kind != "lo" and nic.up:
         # Connected routes of IPv6 prefer no source: RFC 6724 chooses.
         _add(nic, 6, "unicast", address, length, main, _CONNECTED6, None)
+    if nic.up and length < 127 and nic.node.own_setting(6, nic, "forwarding"):
+        # A router has the address of each of its subnets (addrconf_join_anycast).
+        base = str(ip_interface(f"{address}/{length}").network.network_address)
+        nic.node.anycast.setdefault(base, []).append(nic)
+        _add(nic, 6, "anycast", base, 128, local, 0, None, of=f"{address}/{length}")
 
 
 def _add(
-    nic: Nic, version: Version, kind: str, address: str, length: int, table: int, metric: int, source: str | None
+    nic: Nic,
+    version: Version,
+    kind: str,
+    address: str,
+    length: int,
+    table: int,
+    metric: int,
+    source: str | None,
+    *,
+    of: str | None = None,
 ) -> None:
+    """Add a route that comes with an address: with its `source`, or another that is said (`of`), or its own."""
     network = ip_interface(f"{address}/{length}").network
     held = next((bits for own, bits in nic.addresses if own == (source or address)), length)
-    key = ("address", nic.node.name, nic.name, f"{source or address}/{held}")
+    key = ("address", nic.node.name, nic.name, of or f"{source or address}/{held}")
     entry = Entry(str(network), length, kind, table, (Hop(None, nic),), metric, source, None, key)
     nic.node.table(version, table).add(entry, int(network.network_address), BITS[version])

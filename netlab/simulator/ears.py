@@ -53,6 +53,7 @@ def _is_plain(port: Nic, far: Nic) -> bool:
 def _own(far: Nic) -> Iterator[str]:
     """Give what a node has that a question by a device could be about: any of its addresses."""
     yield from far.node.addresses
+    yield from far.node.anycast
     yield from (address for nic in far.node.devices.values() for address, _ in nic.addresses)
     if ":" in far.mac:
         yield link_local(far.mac)

@@ -33,7 +33,8 @@ def report(
     six = packet.version == 6
     size = min(packet.size + (_HEAD6 if six else _HEAD4), QUOTED6 if six else QUOTED4)
     # What was for the node itself is answered from the address that it was sent to; else the route chooses.
-    source = packet.destination if packet.destination in node.addresses else ""
+    its_own = packet.destination in node.addresses or packet.destination in node.anycast
+    source = packet.destination if its_own else ""
     if not source and six and into is not None:
         # IPv6 speaks with an address of the device that it came in by (icmp6_send).
         source = choose_source(node, into, packet.source) or ""

@@ -15,6 +15,8 @@ from ipaddress import ip_network
 from netlab.simulator.network import Choice, Entry, Hop, Nic, Node, Table
 from netlab.simulator.packet import BITS, Version, is_link_local, is_loopback, is_multicast, number_of
 
+#: Kinds of routes to the node itself: an address of its own, or one that every router of a subnet has.
+OWN = ("local", "anycast")
 #: What a policy rule's own action ends a packet with, as kinds of routes.
 _ENDS = ("blackhole", "unreachable", "prohibit")
 
@@ -74,7 +76,7 @@ def _rather(table: Table, entry: Entry, asked: Asked, number: int, bits: int) ->
 
 
 def _goes_out(entry: Entry, out: Nic) -> bool:
-    return any(hop.nic is out or hop.nic.master is out for hop in entry.hops) or entry.kind == "local"
+    return any(hop.nic is out or hop.nic.master is out for hop in entry.hops) or entry.kind in OWN
 
 
 def _table_of(choice: Choice, asked: Asked) -> int:
@@ -250,7 +252,8 @@ def doubt_source(node: Node, into: Nic, source: str, destination: str, out: Nic 
             return None
         if not custom:
             return "martian" if source in node.addresses else None
-    way = look_up(node, Asked(4, source, destination, into=None, out=into.vrf))
+    # The question is asked as if the answer came in by the device that the packet goes out by (flowi4_iif).
+    way = look_up(node, Asked(4, source, destination, into=into.vrf or out))
     if way.kind == "none" or way.kind in _ENDS:
         return "rp-filter" if filtering else None
     if way.kind != "unicast" and (way.kind != "local" or not accepts_own):

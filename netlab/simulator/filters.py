@@ -19,15 +19,21 @@ from netlab.simulator.packet import Packet
 Tuple = tuple[str, str, str, int, int]
 
 
+#: What decided on a packet.
+Choice = tuple[Chain, Rule]
+
+
 @dataclass(slots=True, eq=False)
 class Connection:
     """One connection of a node: how its packets look on the way out, and how the answers look when they come."""
 
     original: Tuple
     reply: Tuple
-    #: Which of its chains have been asked, and what was translated.
+    #: Whether either was translated, and by which rule.
     translated_source: bool = False
     translated_destination: bool = False
+    source_by: Choice | None = None
+    destination_by: Choice | None = None
     seen_reply: bool = False
     #: It counts from when its first packet has passed (nf_conntrack_confirm).
     confirmed: bool = False
@@ -59,8 +65,9 @@ class Judgement:
     verdict: str = "accept"
     chain: Chain | None = None
     rule: Rule | None = None
-    #: Words for every translation.
+    #: Words for every translation, and the rules that let it pass.
     translations: tuple[tuple[Chain | None, Rule | None, str], ...] = ()
+    accepts: tuple[Choice, ...] = ()
 
 
 #: An echo and its reply have types of their own (nf_conntrack_proto_icmp.c, invmap).
@@ -136,6 +143,7 @@ def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, p
     """Have a packet looked at by the chains of a hook; translation stands among them by its priority."""
     chains = node.chains.get(hook.name, ())
     translations: list[tuple[Chain | None, Rule | None, str]] = []
+    accepts: list[Choice] = []
     translated = tracked is None
     manipulates = hook.name in _OF_DESTINATION or hook.name in _OF_SOURCE
     at = -100 if hook.name in _OF_DESTINATION else 100
@@ -147,16 +155,18 @@ def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, p
                 return Judgement(packet, "ended", translations=tuple(translations))
         if chain.kind == "nat":
             if tracked is not None and not tracked.connection.confirmed and not tracked.related:
-                _choose(node, connections, tracked, packet, chain, hook, translations)
+                _choose(node, connections, tracked, packet, chain, hook)
             continue
         verdict, rule = _filter(node, tracked, packet, chain, hook)
         if verdict != "accept":
-            return Judgement(packet, verdict, chain, rule, tuple(translations))
+            return Judgement(packet, verdict, chain, rule, tuple(translations), tuple(accepts))
+        if rule is not None:
+            accepts.append((chain, rule))
     if not translated and manipulates:
         before, packet = packet, _apply(packet, tracked, hook, translations)
         if packet.destination != before.destination and not hook.reroute(packet):
             return Judgement(packet, "ended", translations=tuple(translations))
-    return Judgement(packet, translations=tuple(translations))
+    return Judgement(packet, translations=tuple(translations), accepts=tuple(accepts))
 
 
 def _filter(node: Node, tracked: Tracked | None, packet: Packet, chain: Chain, hook: Hook) -> tuple[str, Rule | None]:
@@ -198,7 +208,6 @@ def _choose(
     packet: Packet,
     chain: Chain,
     hook: Hook,
-    translations: list[tuple[Chain | None, Rule | None, str]],
 ) -> None:
     """Let the first packet of a connection choose its translation at this hook (nf_nat_inet_fn)."""
     connection = tracked.connection
@@ -212,16 +221,12 @@ def _choose(
         if rule.verdict == "dnat" and rule.to is not None:
             port = _port_in(rule, packet.dport)
             connection.reply = (rule.to, destination, protocol, port, dport)
-            connection.translated_destination = True
-            words = f"{packet.destination}:{packet.dport} becomes {rule.to}:{port}"
-            translations.append((chain, rule, words))
+            connection.translated_destination, connection.destination_by = True, (chain, rule)
         elif rule.verdict in ("masquerade", "snat"):
             to = rule.to if rule.verdict == "snat" else hook.masquerade()
             if to is not None:
-                if to != packet.source:
-                    translations.append((chain, rule, f"{packet.source} becomes {to}"))
                 connection.reply = _free(connections, (source, to, protocol, sport, dport))
-                connection.translated_source = to != packet.source
+                connection.translated_source, connection.source_by = to != packet.source, (chain, rule)
         return
 
 
@@ -263,7 +268,24 @@ def _apply(
         changed = replace(packet, source=source, sport=sport, dport=sport if named else packet.dport)
     if tracked.answers:
         _tell_undone(packet, changed, hook, translations)
+    elif changed != packet:
+        _tell(packet, changed, connection, hook, translations)
     return changed
+
+
+def _tell(
+    packet: Packet,
+    changed: Packet,
+    connection: Connection,
+    hook: Hook,
+    translations: list[tuple[Chain | None, Rule | None, str]],
+) -> None:
+    by, words = connection.source_by, f"{packet.source} becomes {changed.source}"
+    if hook.name in _OF_DESTINATION:
+        by = connection.destination_by
+        words = f"{packet.destination}:{packet.dport} becomes {changed.destination}:{changed.dport}"
+    chain, rule = by or (None, None)
+    translations.append((chain, rule, words))
 
 
 def _tell_undone(

@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from netlab.simulator import errors, output, tunnels
-from netlab.simulator.fib import Asked, Way, doubt_source, is_martian, look_up
+from netlab.simulator.fib import OWN, Asked, Way, doubt_source, is_martian, look_up
 from netlab.simulator.filters import Hook, Tracked, pass_chains
+from netlab.simulator.leaving import Passage, allowed, end_too_big, leave, mtu_of
 from netlab.simulator.network import Nic, Node
 from netlab.simulator.packet import DATAGRAM_SIZE, Frame, Packet, is_link_local, is_multicast
 from netlab.simulator.verdicts import Verdict
@@ -23,6 +24,10 @@ _CODES6: Final = {"none": (1, 0), "unreachable": (1, 0), "prohibit": (1, 1)}
 #: Bytes of a TCP reset, and of an answer to a SYN.
 _RST_SIZE, _SYN_ACK_SIZE = 40, 60
 _LEAST6: Final = 1280
+#: Whose address it is, by the kind of the route; and what is not answered there.
+_WHOSE: Final = {"broadcast": "everybody's", "anycast": "its own, as every router's of the subnet"}
+_UNANSWERED: Final = {"broadcast": "nothing that is sent to everybody", "anycast": "nothing that is sent to any router"}
+_NO_PINGS: Final = "no pings (icmp_echo_ignore_all)"
 
 
 def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
@@ -39,9 +44,11 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     walk.tell(leg, "arrives", nic, node, f"comes in by {nic.name}", nic.key)
     tracked: Tracked | None = frame.tracked
     if not frame.looked_at:
-        tracked = tracked or (walk.of_node(node).find(packet) if node.tracks else None)
+        if node.tracks:
+            tracked = tracked or walk.of_node(node).find(packet)
+            packet = replace(packet, checked=True)  # fragments are put together first (nf_defrag_ipv4.c)
         judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("prerouting", nic, None))
-        if not output.allowed(walk, node, judgement, nic, None, leg, tracked):
+        if not allowed(walk, node, judgement, nic, None, leg, tracked):
             return
         packet = judgement.packet
     into = nic.vrf or nic
@@ -49,10 +56,13 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         words = f"{node.name} takes nothing from {packet.source} to {packet.destination} by {nic}"
         walk.end(leg, Verdict.MARTIAN, nic, node, words, nic.key, None, packet)
         return
+    if frame.passage is not None:
+        _go_its_way(walk, nic, packet, frame.passage, tracked, leg)
+        return
     way = look_up(node, Asked(version, packet.destination, packet.source, into=into))
     if is_multicast(packet.destination):
         _take_group(walk, nic, packet, leg)
-    elif way.kind in ("local", "broadcast"):
+    elif way.kind in (*OWN, "broadcast"):
         if nic.kind == "lo" or _is_believed(walk, nic, packet, None, leg):
             _deliver(walk, nic, packet, way, tracked, leg)
     else:
@@ -90,6 +100,19 @@ def _is_believed(walk: Walk, nic: Nic, packet: Packet, out: Nic | None, leg: int
 # -- handing on
 
 
+def _go_its_way(walk: Walk, nic: Nic, packet: Packet, passage: Passage, tracked: Tracked | None, leg: int) -> None:
+    """Send what is made of a packet that this node has sent on by the way of that one, wherever it should go.
+
+    Only what has no way yet is given one (ip_rcv_finish_core, skb_valid_dst). That of the node's own takes nothing in
+    (dst_discard).
+    """
+    if passage.into is None:
+        words = f"{nic.node.name} takes nothing in that still has the way of what it has sent itself (dst_discard)"
+        walk.end(leg, Verdict.KERNEL_FAULT, nic, nic.node, words, nic.key, None, packet)
+    else:
+        _forward(walk, nic, packet, passage.way, tracked, leg)
+
+
 def _hand_on(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> None:
     node, version = nic.node, packet.version
     forwards = node.forwards(version, nic)
@@ -109,9 +132,15 @@ def _hand_on(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
         _stop(walk, nic, packet, leg)
         return
     assert way.hop is not None
+    if version == 6 or _is_believed(walk, nic, packet, way.hop.nic, leg):
+        _forward(walk, nic, packet, way, tracked, leg)
+
+
+def _forward(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> None:
+    """Hand a packet on by the way that was found for it."""
+    node, version = nic.node, packet.version
+    assert way.hop is not None
     out = way.hop.nic
-    if version == 4 and not _is_believed(walk, nic, packet, out, leg):
-        return
     if packet.ttl <= 1:
         words = f"its TTL ends at {node.name}"
         walk.end(leg, Verdict.TTL_EXCEEDED, nic, node, words, ("settings", node.name), None, packet)
@@ -126,10 +155,10 @@ def _hand_on(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
         return
     passed = replace(packet, ttl=packet.ttl - 1)
     judgement = pass_chains(node, walk.of_node(node), tracked, passed, Hook("forward", nic, out))
-    if not output.allowed(walk, node, judgement, nic, out, leg, tracked):
+    if not allowed(walk, node, judgement, nic, out, leg, tracked):
         return
     walk.tell(leg, "forwarded", out, node, f"forwards it, TTL {passed.ttl}", ("settings", node.name))
-    output.leave(walk, node, output.Passage(passed, way, tracked, nic, leg))
+    leave(walk, node, Passage(passed, way, tracked, nic, leg))
 
 
 def _stop(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
@@ -142,13 +171,13 @@ def _is_too_big(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked
     """End a packet that does not fit and must not be taken apart; its sender is told the MTU."""
     node = nic.node
     assert way.hop is not None
-    mtu = output.mtu_of(way, way.hop.nic)
+    mtu = mtu_of(way, way.hop.nic)
     size = packet.largest
     if packet.version == 6:
         mtu = max(mtu, _LEAST6)
     if size <= mtu or (packet.version == 4 and not packet.dont_fragment):
         return False
-    output.end_too_big(walk, packet, way, way.hop.nic, mtu, leg)
+    end_too_big(walk, packet, way, way.hop.nic, mtu, leg)
     errors.report(walk, node, packet, (3, 4) if packet.version == 4 else (2, 0), leg, nic, tracked, mtu=mtu)
     return True
 
@@ -169,16 +198,21 @@ def _deliver(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
     # IPv4 is put together before the chains see it, IPv6 behind them.
     packet = replace(packet, piece=0) if packet.version == 4 else packet
     judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("input", nic, None))
-    if not output.allowed(walk, node, judgement, nic, None, leg, tracked):
+    if not allowed(walk, node, judgement, nic, None, leg, tracked):
         return
     walk.of_node(node).confirm(tracked)
     packet = replace(judgement.packet, piece=0)
     if packet.message == "carried":
+        if packet.spoilt:
+            words = f"a translation has spoilt the UDP checksum of the tunnel's packet, which {node.name} drops"
+            by = (step.key for step in reversed(walk.steps) if step.leg == leg and step.what == "translated")
+            walk.end(leg, Verdict.KERNEL_FAULT, nic, node, words, next(by, nic.key), None, packet)
+            return
         if not tunnels.decapsulate(walk, node, packet, leg):
             words = f"{node.name} has no VXLAN {packet.vni} at port {packet.dport}"
             walk.end(leg, Verdict.NO_LISTENER, nic, node, words, None, None, packet)
         return
-    whose = "everybody's" if way.kind == "broadcast" else "its own"
+    whose = _WHOSE.get(way.kind, "its own")
     walk.tell(leg, "delivered", nic, node, f"{packet.destination} is {whose}", way.entry.key if way.entry else None)
     if leg > 0:
         walk.end(leg, Verdict.DELIVERED, nic, node, f"delivered to {node.name}", None, None, packet)
@@ -188,14 +222,13 @@ def _deliver(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
 
 def _answer(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> None:
     node = nic.node
-    verdict, reply, code = _reaction(walk, node, packet, way.kind == "broadcast")
+    verdict, reply, code = _reaction(walk, node, packet, way.kind)
     words, key = f"delivered to {node.name}", None
     if verdict is Verdict.NO_LISTENER:
         words = f"nobody listens at {packet.protocol} port {packet.dport} of {node.name}"
         key = ("netns", node.name)
     elif verdict is Verdict.IGNORED:
-        what = "nothing that is sent to everybody" if way.kind == "broadcast" else "no pings (icmp_echo_ignore_all)"
-        words, key = f"{node.name} answers {what}", ("settings", node.name)
+        words, key = f"{node.name} answers {_UNANSWERED.get(way.kind, _NO_PINGS)}", ("settings", node.name)
     walk.end(leg, verdict, nic, node, words, key, None, packet)
     if code is not None:
         errors.report(walk, node, packet, code, leg, nic, tracked)
@@ -207,31 +240,42 @@ def _answer(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | N
 
 
 def _reaction(
-    walk: Walk, node: Node, packet: Packet, to_all: bool
+    walk: Walk, node: Node, packet: Packet, kind: str
 ) -> tuple[Verdict, Packet | None, tuple[int, int] | None]:
-    """Say what a node makes of a packet that it has taken in: the verdict, its answer, or the error that it tells."""
+    """Say what a node makes of a packet that it has taken in: the verdict, its answer, or the error that it tells.
+
+    `kind` is that of the route: whether the destination is the node's, everybody's, or every router's.
+    """
+    to_all = kind == "broadcast"
     back = replace(packet, source=packet.destination, destination=packet.source, ttl=node.ttl(packet.version))
-    back = replace(back, dont_fragment=False, piece=0)
+    back = replace(back, dont_fragment=False, piece=0, offloaded=False)
     back = replace(back, sport=packet.dport, dport=packet.sport)
     if packet.message == "echo":
-        six = "net.ipv6.icmp.echo_ignore_all" if packet.version == 6 else "net.ipv4.icmp_echo_ignore_all"
-        quiet = to_all and node.settings.get("net.ipv4.icmp_echo_ignore_broadcasts", "1") != "0"
-        if node.switch(six) or quiet:
+        if _is_quiet(node, packet, kind):
             return Verdict.IGNORED, None, None
-        reply = replace(back, message="echo-reply", source="" if to_all else back.source)
+        reply = replace(back, message="echo-reply", source=back.source if kind == "local" else "")
         return Verdict.DELIVERED, reply, None
     listens = (node.name, packet.protocol, packet.dport) in walk.listeners
     if packet.message == "syn":
-        if to_all:
+        if kind != "local":
             return Verdict.IGNORED, None, None
         if listens:
-            return Verdict.DELIVERED, replace(back, message="syn-ack", size=_SYN_ACK_SIZE), None
+            return Verdict.DELIVERED, replace(back, message="syn-ack", size=_SYN_ACK_SIZE, offloaded=True), None
         return Verdict.NO_LISTENER, replace(back, message="rst", size=_RST_SIZE), None
     if packet.message == "datagram":
         if listens:
             # What a program answers is its own affair: something short.
-            back = replace(back, size=DATAGRAM_SIZE + (20 if packet.version == 6 else 0))
+            back = replace(back, size=DATAGRAM_SIZE + (20 if packet.version == 6 else 0), offloaded=True)
             return Verdict.DELIVERED, replace(back, source="") if to_all else back, None
         code = None if to_all else (3, 3) if packet.version == 4 else (1, 4)
         return Verdict.NO_LISTENER, None, code
     return Verdict.DELIVERED, None, None
+
+
+def _is_quiet(node: Node, packet: Packet, kind: str) -> bool:
+    """Tell whether a node is told not to answer a ping."""
+    if packet.version == 4:
+        to_all = kind == "broadcast" and node.settings.get("net.ipv4.icmp_echo_ignore_broadcasts", "1") != "0"
+        return to_all or node.switch("net.ipv4.icmp_echo_ignore_all") > 0
+    to_any = kind == "anycast" and node.switch("net.ipv6.icmp.echo_ignore_anycast") > 0
+    return to_any or node.switch("net.ipv6.icmp.echo_ignore_all") > 0

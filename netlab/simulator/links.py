@@ -27,7 +27,7 @@ def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         return
     if nic.impairment is not None and not _passes(walk, nic, frame, leg):
         return
-    frame = replace(frame, hops=frame.hops + 1)
+    frame = replace(frame, hops=frame.hops + 1, passage=None if nic.kind == "veth" else frame.passage)
     if walk.tells and not walk.asking:
         walk.crossed.append((leg, nic, True))
     if nic.kind == "veth":

@@ -150,6 +150,7 @@ def _why_silent(nic: Nic, question: Question) -> str | None:
         if not nic.speaks(6):
             return "IPv6 is off there"
         own = nic.holds(target) or (is_link_local(target) and ":" in nic.mac and target == link_local(nic.mac))
+        own = own or nic in node.anycast.get(target, ())
         return None if own else f"in IPv6, {nic.name} tells its own addresses only"
     if question.asker:
         if is_martian(node, nic, question.asker, target):

@@ -175,6 +175,8 @@ class Node:
     chains: dict[str, list[Chain]] = field(default_factory=dict)
     #: Own addresses, of all devices.
     addresses: dict[str, Nic] = field(default_factory=dict)
+    #: Addresses that every router of a subnet has, and by which devices (RFC 4291, 2.6.1).
+    anycast: dict[str, list[Nic]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return self.name

@@ -1,23 +1,19 @@
-"""Packets that leave a node: its own, and those that it hands on once they have been routed.
+"""Packets of a node's own: where they come from, and which way they go.
 
-Sources: net/ipv4/ip_output.c, net/ipv4/route.c (ip_route_output_key_hash_rcu), net/ipv6/ip6_output.c; the order of
-hooks in include/uapi/linux/netfilter.h.
+Sources: net/ipv4/route.c (ip_route_output_key_hash_rcu), net/ipv4/ip_output.c, net/ipv6/ip6_output.c.
 """
 
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from netlab.facts import Chain, Rule
-from netlab.facts.rule_text import rule_text
-from netlab.simulator import errors, neighbours
-from netlab.simulator.fib import Asked, Way, choose_source, look_up, select_address, source_for
-from netlab.simulator.filters import Hook, Judgement, Tracked, pass_chains
+from netlab.simulator.fib import OWN, Asked, Way, choose_source, look_up, source_for
+from netlab.simulator.filters import Hook, Tracked, pass_chains
+from netlab.simulator.leaving import Passage, allowed, device_of, is_too_big, leave
 from netlab.simulator.network import Hop, Nic, Node
-from netlab.simulator.packet import BROADCAST, Frame, Packet, group_mac, is_loopback, is_multicast, number_of
-from netlab.simulator.unanswered import why_unanswered
+from netlab.simulator.packet import Packet, is_loopback, is_multicast, number_of
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -33,19 +29,6 @@ ENDS: Final[dict[str, tuple[Verdict, int]]] = {
 _EVERYBODY: Final = "255.255.255.255"
 #: What no program sends.
 _OWN_ANSWERS: Final = frozenset({"echo-reply", "rst", "syn-ack", "error"})
-#: The least MTU of IPv6 (RFC 8200, section 5), and the sizes of the headers of fragments.
-_LEAST6, _FRAGMENT6 = 1280, 48
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A packet on its way out of a node: where to, what connection it is of, and where it came in."""
-
-    packet: Packet
-    way: Way
-    tracked: Tracked | None
-    into: Nic | None
-    leg: int
 
 
 def send(
@@ -65,10 +48,12 @@ def send(
     if found is None:
         return
     packet, way = found
+    if packet.carried is not None:
+        packet = replace(packet, summed=packet.ends)
     if not walk.asking and leg < len(walk.legs) and packet.message != "carried":
         walk.legs[leg].packet = packet
-    nic = _device_of(node, way, out)
-    if _stays_inside(walk, node, packet, nic, leg) or _is_too_big(walk, node, packet, way, nic, leg):
+    nic = device_of(node, way, out)
+    if _stays_inside(walk, node, packet, nic, leg) or is_too_big(walk, node, packet, way, nic, leg):
         return
     walk.tell(leg, "sent", nic, node, f"sends {packet}", None)
     tell_route(walk, node, way, packet, leg)
@@ -83,7 +68,7 @@ def send(
         if way.kind in ENDS:
             end_by_route(walk, node, changed, way, leg)
             return False
-        return not _stays_inside(walk, node, changed, _device_of(node, way, out), leg)
+        return not _stays_inside(walk, node, changed, device_of(node, way, out), leg)
 
     # The chains go by the device that it was to leave by at first, wherever a translation leads it.
     hook = Hook("output", None, nic, reroute=reroute)
@@ -154,22 +139,13 @@ def _stays_inside(walk: Walk, node: Node, packet: Packet, nic: Nic, leg: int) ->
     return True
 
 
-def _device_of(node: Node, way: Way, out: Nic | None = None) -> Nic:
-    if way.kind == "local":
-        return node.devices["lo"]
-    if way.hop is not None:
-        return way.hop.nic
-    assert out is not None, "only what is bound to a device has no route"
-    return out
-
-
 def tell_route(walk: Walk, node: Node, way: Way, packet: Packet, leg: int) -> None:
     """Tell which route was chosen."""
     if not walk.tells or way.entry is None:
         return
     entry = way.entry
     hop = "" if way.hop is None or way.hop.via is None else f" via {way.hop.via}"
-    device = "to itself" if entry.kind == "local" else f"dev {way.hop.nic.name}" if way.hop is not None else entry.kind
+    device = "to itself" if entry.kind in OWN else f"dev {way.hop.nic.name}" if way.hop is not None else entry.kind
     table = {254: "main", 255: "local"}.get(entry.table, str(entry.table))
     rule = way.choice.fact if way.choice is not None else None
     said = "" if rule is None else f" by rule {rule.priority}"
@@ -195,118 +171,3 @@ def end_by_route(walk: Walk, node: Node, packet: Packet, way: Way, leg: int, *, 
         said = f"the {way.kind} route {way.entry.to}" if way.entry is not None else f"a policy rule, {way.kind},"
         words = f"{said} of {node.name} takes {packet.destination}"
     walk.end(leg, verdict, None, node, words, key, number if own else None, packet)
-
-
-def allowed(
-    walk: Walk, node: Node, found: Judgement, into: Nic | None, out: Nic | None, leg: int, tracked: Tracked | None
-) -> bool:
-    """Tell of translations, and whether a packet goes on; what is rejected is answered."""
-    for chain, rule, words in found.translations:
-        key = chain.key if chain is not None else None
-        said = f" by {rule_text(rule)}" if rule is not None and walk.tells else ""
-        walk.tell(leg, "translated", into or out, node, f"translates: {words}{said}", key)
-    if found.verdict in ("accept", "ended"):
-        return found.verdict == "accept"
-    words = _blamed(node, found.chain, found.rule)
-    key = found.chain.key if found.chain is not None else None
-    number = errno.EPERM if into is None else None
-    verdict = Verdict.REJECTED if found.verdict == "reject" else Verdict.FILTERED
-    walk.end(leg, verdict, into or out, node, words, key, number, found.packet)
-    # Of a fragment of IPv6 nobody can tell whether it is sound, and so nobody is told (reject6_csum_ok).
-    if found.verdict == "reject" and (found.packet.version == 4 or not found.packet.piece or node.tracks):
-        code = (3, 3) if found.packet.version == 4 else (1, 4)
-        errors.report(walk, node, found.packet, code, leg, into, tracked)
-    return False
-
-
-def _blamed(node: Node, chain: Chain | None, rule: Rule | None) -> str:
-    name = chain.name if chain is not None else "?"
-    if rule is not None:
-        return f"{node.name}: chain {name}: {rule_text(rule)}"
-    return f"{node.name}: chain {name}: policy {chain.policy if chain is not None else '?'}"
-
-
-def leave(walk: Walk, node: Node, passage: Passage, out: Nic | None = None) -> None:
-    """Let a routed packet out: translated, of a size that fits, to its next hop's MAC."""
-    packet, way, leg = passage.packet, passage.way, passage.leg
-    nic = _device_of(node, way, out)
-    near = way.hop.via if way.hop is not None and way.hop.via is not None else packet.destination
-
-    def masquerade() -> str | None:
-        if packet.version == 6:
-            return source_for(node, way, packet.destination, 6) if way.hop is not None else None
-        return select_address(node, nic, near)
-
-    hook = Hook("postrouting", passage.into, nic, masquerade)
-    judgement = pass_chains(node, walk.of_node(node), passage.tracked, packet, hook)
-    if not allowed(walk, node, judgement, passage.into, nic, leg, passage.tracked):
-        return
-    walk.of_node(node).confirm(passage.tracked)
-    packet = judgement.packet
-    if nic.kind == "lo":
-        # What goes by `lo` keeps its connection (nf_conntrack_in: previously seen).
-        walk.post(walk.layers.receive, walk, nic, Frame(nic.mac, nic.mac, packet, tracked=passage.tracked), leg)
-        return
-    fitting = _fit(walk, node, packet, way, nic, leg, passage)
-    if fitting is not None:
-        _to_neighbour(walk, node, fitting, nic, near, passage)
-
-
-def mtu_of(way: Way, nic: Nic) -> int:
-    """Give the MTU of a way: the route's own, else the device's."""
-    return way.entry.mtu if way.entry is not None and way.entry.mtu is not None else nic.mtu
-
-
-def _fit(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int, passage: Passage) -> Packet | None:
-    """Take a packet apart that is too big for its way, if it may be; a router has asked before (see forwarding)."""
-    mtu = mtu_of(way, nic)
-    # What connection tracking has put together is taken apart again as it was (frag_max_size).
-    if packet.largest <= mtu:
-        return packet
-    if packet.dont_fragment and passage.into is None and _is_too_big(walk, node, packet, way, nic, leg):
-        # Found out this late, where a translation has led it elsewhere, it is told by ICMP besides (ip_fragment).
-        errors.report(
-            walk, node, packet, (3, 4) if packet.version == 4 else (2, 0), leg, None, passage.tracked, mtu=mtu
-        )
-        return None
-    head, size = (20, mtu) if packet.version == 4 else (_FRAGMENT6, max(mtu, _LEAST6))
-    piece = (size - head) // 8 * 8 + head
-    walk.tell(leg, "fragmented", nic, node, f"takes it apart: the MTU of {nic.name} is {mtu}", nic.key)
-    return replace(packet, piece=piece)
-
-
-def _is_too_big(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int) -> bool:
-    """End a packet of the node's own that does not fit, and must not be taken apart: its sender is told at once."""
-    mtu = mtu_of(way, nic)
-    if not packet.dont_fragment or packet.largest <= mtu:
-        return False
-    end_too_big(walk, packet, way, nic, mtu, leg, errno.EMSGSIZE)
-    return True
-
-
-def end_too_big(walk: Walk, packet: Packet, way: Way, nic: Nic, mtu: int, leg: int, number: int | None = None) -> None:
-    """End a packet that does not fit its way and must not be taken apart."""
-    whose, key = f"{nic}", nic.key
-    if way.entry is not None and way.entry.mtu is not None:
-        whose, key = f"the route {way.entry.to} of {nic.node.name}", way.entry.key
-    words = f"{packet.largest} bytes are more than the MTU of {whose}, {mtu}, and it must not be taken apart"
-    walk.end(leg, Verdict.TOO_BIG, nic, nic.node, words, key, number, packet)
-
-
-def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, passage: Passage) -> None:
-    leg = passage.leg
-    if passage.way.kind == "to all":
-        walk.layers.transmit(walk, nic, Frame(nic.mac, BROADCAST, packet), leg)
-        return
-    if is_multicast(near):
-        walk.layers.transmit(walk, nic, Frame(nic.mac, group_mac(near), packet), leg)
-        return
-    mac = neighbours.find(walk, nic, near, packet.source, leg)
-    if mac is not None:
-        walk.tell(leg, "leaves", nic, node, f"sends it out by {nic.name}", nic.key)
-        walk.layers.transmit(walk, nic, Frame(nic.mac, mac, packet), leg)
-        return
-    why, key = why_unanswered(walk.network, nic, near, walk.noted if walk.tells else None)
-    walk.end(leg, Verdict.NO_NEIGHBOUR, nic, node, why, key, None, packet)
-    code = (3, 1) if packet.version == 4 else (1, 3)
-    errors.report(walk, node, packet, code, leg, passage.into, passage.tracked)

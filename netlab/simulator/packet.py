@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final, Literal
@@ -11,6 +11,9 @@ from typing import Any, Final, Literal
 Version = Literal[4, 6]
 #: What a packet is to whoever gets it. `error` is an ICMP error; `syn`, `syn-ack` and `rst` are TCP's.
 Message = Literal["echo", "echo-reply", "error", "syn", "syn-ack", "rst", "datagram", "carried"]
+
+#: Source and destination, and the port of each.
+Ends = tuple[str, str, int, int]
 
 #: The length of an address, in bits.
 BITS: Final[Mapping[int, int]] = {4: 32, 6: 128}
@@ -77,10 +80,34 @@ class Packet:
     carried: Frame | None = None
     #: Of a packet that carries a frame: the number of the network (VNI).
     vni: int = 0
+    #: Whether a checksum is left for a device to make (CHECKSUM_PARTIAL): its own, as of what programs send, or that
+    #: of what it carries. Then its own was made for these addresses and ports (lco_csum).
+    offloaded: bool = False
+    summed: Ends | None = None
+    #: Whether its checksum is wrong, and whether a node has found it to be right (csum_valid).
+    spoilt: bool = False
+    checked: bool = False
 
     @property
     def version(self) -> Version:
         return 6 if ":" in self.destination else 4
+
+    @property
+    def ends(self) -> Ends:
+        return self.source, self.destination, self.sport, self.dport
+
+    def settled(self) -> Packet:
+        """Give it with all checksums made, as by a device that can make none of what a tunnel carries.
+
+        Until then a translation takes the checksum of what carries the tunnel for one that is yet to be made, and
+        changes it wrongly (skb_checksum_help, inet_proto_csum_replace4).
+        """
+        if not self.offloaded:
+            return self
+        carried, spoilt = self.carried, self.spoilt
+        if carried is not None and isinstance(carried.payload, Packet):
+            carried, spoilt = replace(carried, payload=carried.payload.settled()), self.ends != self.summed
+        return replace(self, offloaded=False, carried=carried, spoilt=spoilt)
 
     @property
     def largest(self) -> int:
@@ -129,6 +156,8 @@ class Frame:
     #: Whether chains of the bridge's node have seen it come in, and the connection that they found (bridge-netfilter).
     looked_at: bool = False
     tracked: Any = None
+    #: How the node that it is in has sent what it carries (skb_dst); no longer known once it is in another.
+    passage: Any = None
 
     @property
     def is_group(self) -> bool:

@@ -41,6 +41,8 @@ class Question:
     size: int | None = None
     ttl: int = 64
     dont_fragment: bool = False
+    #: Sent by a raw socket, which makes the checksum itself.
+    raw: bool = False
 
     def packet(self) -> Packet:
         """Give the packet that its sender's kernel would make, but for its source."""
@@ -57,6 +59,7 @@ class Question:
             ttl=self.ttl,
             size=self.size or size + _LONGER6 * six,
             dont_fragment=self.dont_fragment,
+            offloaded=self.kind != "icmp" and not self.raw,
         )
 
     def words(self) -> str:

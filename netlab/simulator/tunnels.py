@@ -48,13 +48,29 @@ def encapsulate(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         size = frame.length + ETHERNET + _VXLAN + (_IP6 if ":" in host else _IP4)
         if _tells_too_big(walk, nic, frame, way, size - frame.length, leg):
             continue
-        source = str(nic.options.get("local", ""))
-        # What carries a frame over IPv6 is not taken apart (ip6_fragment, ignore_df).
-        packet = Packet(
-            source, host, "udp", "carried", 49152, port, size=size, dont_fragment=":" in host, carried=frame, vni=vni
-        )
+        packet = _carrying(frame, str(nic.options.get("local", "")), host, port, size, vni)
         walk.tell(leg, "encapsulated", nic, nic.node, f"{nic.name} carries it to {host}, VXLAN {vni}", nic.key)
         walk.layers.send(walk, nic.node, packet, leg, nic.lower)
+
+
+def _carrying(frame: Frame, source: str, host: str, port: int, size: int, vni: int) -> Packet:
+    """Make the packet that carries a frame; over IPv6 it is not taken apart (ip6_fragment, ignore_df)."""
+    inner = frame.payload
+    if isinstance(inner, Packet) and inner.carried is not None:
+        inner = inner.settled()
+    return Packet(
+        source,
+        host,
+        "udp",
+        "carried",
+        49152,
+        port,
+        size=size,
+        dont_fragment=":" in host,
+        carried=replace(frame, payload=inner, passage=None),
+        vni=vni,
+        offloaded=isinstance(inner, Packet) and inner.offloaded,
+    )
 
 
 def _depth(frame: Frame) -> int:
@@ -76,7 +92,8 @@ def _way_to(nic: Nic, host: str) -> Way:
 def _tells_too_big(walk: Walk, nic: Nic, frame: Frame, way: Way, headers: int, leg: int) -> bool:
     """Answer what is too big for a VXLAN that is a bridge's port, in its destination's name (skb_tunnel_check_pmtu).
 
-    Of what the node itself sends by a VXLAN only later packets are too big: the route has learned it then.
+    Of what the node itself sends by a VXLAN only later packets are too big: the route has learned it then. Where it
+    comes to be known of what its own node sent by the bridge, see `input.take_packet`.
     """
     packet = frame.payload
     if not isinstance(packet, Packet) or nic.master is None or nic.master.kind != "bridge" or way.hop is None:
@@ -99,7 +116,9 @@ def _tells_too_big(walk: Walk, nic: Nic, frame: Frame, way: Way, headers: int, l
         error=IcmpError(number, code, packet, mtu),
     )
     answer = walk.new_leg(error, nic.node, leg)
-    walk.post(walk.layers.receive, walk, nic, Frame(frame.destination, frame.source, error), answer)
+    # It is made of the packet itself, and goes on having the way of that (vxlan_encap_bypass).
+    told = Frame(frame.destination, frame.source, error, passage=frame.passage)
+    walk.post(walk.layers.receive, walk, nic, told, answer)
     return True
 
 
@@ -139,7 +158,7 @@ def leave_macvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
                 walk.tell(
                     leg, "bridged", nic, nic.node, f"{nic.name} hands it to {other.name} on the same device", nic.key
                 )
-                walk.post(walk.layers.receive, walk, other, frame, leg)
+                walk.post(walk.layers.receive, walk, other, replace(frame, passage=None), leg)
                 if not frame.is_group:
                     return
     walk.layers.transmit(walk, below, frame, leg)
@@ -153,7 +172,7 @@ def enter_macvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
     if only is not None and not frame.is_group:
         # It takes everything for its own (pkt_type); a bridge or bond above looks at the MAC itself.
         own = frame if only.master is not None else replace(frame, destination=only.mac)
-        walk.post(walk.layers.receive, walk, only, own, leg)
+        walk.layers.receive(walk, only, own, leg)
         return
     if frame.is_group:
         walk.layers.take(walk, below, frame, leg)  # the others get their copies later (macvlan_process_broadcast)
@@ -163,7 +182,7 @@ def enter_macvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
         return
     for nic in macvlans:
         if nic.mac == frame.destination:
-            walk.post(walk.layers.receive, walk, nic, frame, leg)
+            walk.layers.receive(walk, nic, frame, leg)  # at once (RX_HANDLER_ANOTHER)
             return
     walk.layers.take(walk, below, frame, leg)
 
@@ -183,7 +202,7 @@ def leave_ipvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     for other in _ipvlans(below):
         if other is not nic and _is_for(other, frame):
             walk.tell(leg, "bridged", nic, nic.node, f"{nic.name} hands it to {other.name} on the same device", nic.key)
-            walk.post(_enter, walk, other, replace(frame, destination=other.mac), leg)
+            walk.post(_enter, walk, other, replace(frame, destination=other.mac, passage=None), leg)
             return
     walk.layers.transmit(walk, below, frame, leg)
 
@@ -192,7 +211,7 @@ def enter_ipvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
     """Hand what comes to a device with ipvlans to the one that has its destination; the rest, to the device."""
     for nic in _ipvlans(below):
         if _is_for(nic, frame):
-            walk.post(_enter, walk, nic, frame, leg)
+            _enter(walk, nic, frame, leg)
             return
     walk.layers.take(walk, below, frame, leg)
 

@@ -40,6 +40,7 @@ class Verdict(StrEnum):
     SWALLOWED = "swallowed"
     LOST = "lost"
     LEFT = "left"
+    KERNEL_FAULT = "kernel-fault"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,4 +127,9 @@ MEANINGS: Final[Mapping[Verdict, Meaning]] = {
     Verdict.SWALLOWED: Meaning("it leaves by a device that takes everything and hands on nothing (dummy)"),
     Verdict.LOST: Meaning("the wire is told to lose everything (impair: {loss: 100%})", "take the impairment away"),
     Verdict.LEFT: Meaning("it leaves the lab by a device of the machine: what becomes of it there is not known"),
+    Verdict.KERNEL_FAULT: Meaning(
+        "the kernel loses it by a fault of its own: the UDP checksum of a tunnel's packet that NAT has translated, or "
+        "what a bridge's VXLAN tells its own node of a packet that is too big",
+        "keep the packets that carry a tunnel out of NAT; give the bridge the MTU that the tunnel has room for",
+    ),
 }

@@ -74,6 +74,15 @@ class Device:
         return f"{self.node}:{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class AskedChain:
+    """A chain, and the paths of what asked for it and for each of its rules."""
+
+    chain: Chain
+    path: Path
+    rules: tuple[Path, ...]
+
+
 @dataclass(slots=True, eq=False)
 class NodeDraft:
     """A node: its sections (`host` has two, the top level and `host:`), its devices and its routes."""
@@ -89,7 +98,7 @@ class NodeDraft:
     #: Numbers of the node's own addresses.
     own: set[tuple[int, int]] = field(default_factory=set)
     #: What it filters and translates, and the settings that this needs, each with the path of what asked for it.
-    chains: list[tuple[Chain, Path]] = field(default_factory=list)
+    chains: list[AskedChain] = field(default_factory=list)
     needed: dict[str, tuple[str, Path]] = field(default_factory=dict)
     forwarding: bool | None = None
     ipv6: bool = False

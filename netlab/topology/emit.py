@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from netlab import names
 from netlab.errors import Span
 from netlab.facts import Address, DeviceSettings, Fact, Key, Namespace, Program, Settings, veth
+from netlab.facts.firewall import rule_key
 from netlab.kinds.bridge import BridgeSection, bridge_fact
 from netlab.kinds.registry import KINDS
 from netlab.kinds.veth import end
@@ -23,13 +24,17 @@ NodeSettings = tuple[Settings | None, list[tuple[DeviceSettings, Path]]]
 
 
 def emit(draft: Draft, settings: dict[str, NodeSettings]) -> tuple[dict[Key, Fact], dict[Key, Span]]:
-    """Give the facts of the lab, family by family, and their origins."""
+    """Give the facts of the lab, family by family, and their origins, those of the rules of chains among them."""
     facts: dict[Key, Fact] = {}
     origin: dict[Key, Span] = {}
     for fact, span in _all(draft, settings):
         key = fact.key
         assert key not in facts, f"two facts with one key: {facts[key]} and {fact}"
         facts[key], origin[key] = fact, span
+    for node in draft.nodes.values():
+        for asked in node.chains:
+            for rule, path in zip(asked.chain.rules, asked.rules, strict=True):
+                origin.setdefault(rule_key(asked.chain, rule), draft.span(path))
     return facts, origin
 
 
@@ -44,8 +49,8 @@ def _all(draft: Draft, settings: dict[str, NodeSettings]) -> Iterator[Placed]:
         if own is not None:
             yield own, homes[node.name]
     for node in nodes:
-        for chain, path in node.chains:
-            yield chain, draft.span(path, key=True)
+        for asked in node.chains:
+            yield asked.chain, draft.span(asked.path, key=True)
     for node in nodes:
         yield from external_facts(draft, node)
     mtus = Mtus(draft)

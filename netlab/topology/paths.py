@@ -105,7 +105,7 @@ class Paths:
 
     def hides(self, source: NodeDraft, to: Number) -> bool:
         """Tell whether a node on the way gives packets another source address, to which the answers go."""
-        return any(chain.hook == "postrouting" for node, _ in self._way(source, to) for chain, _ in node.chains)
+        return any(asked.chain.hook == "postrouting" for node, _ in self._way(source, to) for asked in node.chains)
 
     def _way(self, source: NodeDraft, to: Number) -> Iterator[tuple[NodeDraft, Hop | None]]:
         """Give the nodes that a packet goes through, and how it leaves each, as far as the file tells."""

@@ -49,7 +49,7 @@ def question_of(probe: Probe) -> Question:
     size = probe.size
     if probe.kind == "tcp":
         size = _SYN6 if probe.version == 6 else _SYN4
-    return Question(probe.kind, probe.destination, probe.port or 0, size, probe.ttl, probe.dont_fragment)
+    return Question(probe.kind, probe.destination, probe.port or 0, size, probe.ttl, probe.dont_fragment, raw=True)
 
 
 def predict(network: Network, probe: Probe, listeners: Collection[Listener]) -> Observation:

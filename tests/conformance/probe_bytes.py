@@ -60,6 +60,10 @@ class Told(NamedTuple):
     icmp: tuple[int, int] | None = None
 
 
+#: What fills a probe up: of what counts for nothing in a checksum, a fragment would have the same as the whole.
+_FILLING = b"\1"
+
+
 def protocol_of(probe: Probe) -> int:
     """Give the IP protocol of a probe.
 
@@ -84,13 +88,13 @@ def message(run: int, probe: Probe, source: bytes, destination: bytes) -> bytes:
     if probe.kind == "icmp":
         assert room >= _ECHO.size + _TAG.size, probe
         head = _ECHO.pack(_ECHO_REQUEST[protocol], 0, 0, (run + probe.number) & 0xFFFF, probe.number)
-        whole = (head + tag).ljust(room, b"\0")
+        whole = (head + tag).ljust(room, _FILLING)
         # ICMP covers itself alone; the kernel puts in the checksum of ICMPv6 (RFC 3542, section 3.1).
         return _with_checksum(whole, b"", 2) if probe.version == 4 else whole
     port, to = source_port(run, probe.number), probe.port
     if probe.kind == "udp":
         assert room >= _UDP.size + _TAG.size, probe
-        whole = (_UDP.pack(port, to, room, 0) + tag).ljust(room, b"\0")
+        whole = (_UDP.pack(port, to, room, 0) + tag).ljust(room, _FILLING)
         return _with_checksum(whole, source + destination + _lengths(protocol, len(whole)), 6)
     sequence = probe.number << 8 | run & 0xFF
     whole = _TCP.pack(port, to, sequence, 0, 5 << 4, _SYN, 0xFFFF, 0, 0)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from netlab.facts import Chain, Rule
+from netlab.facts.firewall import rule_key
 from netlab.simulator.compiling import network_of
 from netlab.simulator.filters import Connections, Hook, Tracked, inverse, matches, tuple_of
 from netlab.simulator.packet import IcmpError, Packet
@@ -106,7 +107,7 @@ def test_chains_look_by_their_priority_and_an_accept_ends_only_its_own() -> None
     second = Chain("gw", "second", "filter", "forward", 10, "accept", (Rule("drop", protocol="icmp"),))
     assert verdict(network_of(facts), "client", "10.1.0.2") is Verdict.DELIVERED
     found = send(network_of({**facts, second.key: second}), "client", "10.1.0.2")
-    assert (found.verdict, found.deciding.end.key) == (Verdict.FILTERED, second.key)
+    assert (found.verdict, found.deciding.end.key) == (Verdict.FILTERED, rule_key(second, second.rules[0]))
     first = replace(second, priority=-10, rules=(Rule("accept"),))
     assert verdict(network_of({**facts, first.key: first}), "client", "10.1.0.2") is Verdict.DELIVERED
 
