@@ -34,6 +34,8 @@ class Passage:
     tracked: Tracked | None
     into: Nic | None
     leg: int
+    #: Whether the sender's socket is told what becomes of it at the device: nothing has held it up before.
+    waits: bool = False
 
 
 def device_of(node: Node, way: Way, out: Nic | None = None) -> Nic:
@@ -160,6 +162,8 @@ def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, p
     if is_multicast(near):
         walk.layers.transmit(walk, nic, Frame(nic.mac, group_mac(near), packet, passage=passage), leg)
         return
+    if packet.version == 6 and passage.into is None and (packet.message == "echo" or not packet.offloaded):
+        passage = replace(passage, waits=neighbours.is_known(walk, nic, near))
     mac = neighbours.find(walk, nic, near, packet.source, leg)
     if mac is not None:
         walk.tell(leg, "leaves", nic, node, f"sends it out by {nic.name}", nic.key)

@@ -6,6 +6,7 @@ the node itself), drivers/net/{dummy,ifb,bonding}, net/8021q.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 
 from netlab.facts import Impairment
@@ -27,7 +28,7 @@ def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         return
     if nic.impairment is not None and not _passes(walk, nic, frame, leg):
         return
-    frame = replace(frame, hops=frame.hops + 1, passage=None if nic.kind == "veth" else frame.passage)
+    frame = replace(frame, hops=frame.hops + 1)
     if walk.tells and not walk.asking:
         walk.crossed.append((leg, nic, True))
     if nic.kind == "veth":
@@ -94,9 +95,11 @@ def _cross(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         walk.end(leg, Verdict.NO_CARRIER, nic, nic.node, f"the other end of {nic} is down", nic.key)
     elif frame.length + len(frame.tags) * TAG > far.mtu + TAG:
         words = f"{frame.length} bytes are more than {far} takes, whose MTU is {far.mtu}"
-        walk.end(leg, Verdict.TOO_LONG, far, far.node, words, far.key)
+        # Of what goes straight to the cable a socket of IPv6 is told (NET_XMIT_DROP, net_xmit_errno).
+        number = errno.ENOBUFS if frame.passage is not None and frame.passage.waits else None
+        walk.end(leg, Verdict.TOO_LONG, far, far.node, words, far.key, number)
     else:
-        walk.post(receive, walk, far, frame, leg)
+        walk.post(receive, walk, far, frame if frame.passage is None else replace(frame, passage=None), leg)
 
 
 def _leave_bond(walk: Walk, bond: Nic, frame: Frame, leg: int) -> None:

@@ -20,6 +20,11 @@ from netlab.simulator.walk import End, Walk
 _SOLICITED: Final = 0xFF02_0000_0000_0000_0000_0001_FF00_0000
 
 
+def is_known(walk: Walk, nic: Nic, target: str) -> bool:
+    """Tell whether nobody need be asked for a next hop."""
+    return not nic.asks or (nic.name, target) in nic.node.neighbours or (nic, target) in walk.neighbours
+
+
 def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None:
     """Give the MAC of a next hop, asked for if need be; None where nobody says that it is there.
 

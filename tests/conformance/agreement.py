@@ -55,8 +55,7 @@ def question_of(probe: Probe) -> Question:
 def predict(network: Network, probe: Probe, listeners: Collection[Listener]) -> Observation:
     """Give what the simulator says of a probe."""
     walk = simulate(network, probe.source, question_of(probe).packet(), listeners=listeners, tells=False)
-    first = end_of(walk, 0)
-    errno = first.errno if first.node == probe.source else None
+    errno = end_of(walk, 0).errno
     # A device with the MAC of the one below takes its packets: whether they count as taken in below, too, is open.
     arrivals = frozenset(
         Arrival(

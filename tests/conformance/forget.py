@@ -21,10 +21,11 @@ from tests.conformance.visiting import visiting
 # linux/neighbour.h, linux/if_link.h, linux/netfilter/nfnetlink.h, nfnetlink_conntrack.h
 _RTM_DELNEIGH, _RTM_GETNEIGH = 29, 30
 _NEIGHBOUR: Final = struct.Struct("=BxxxiHBB")
-_NDA_DST, _NDA_LLADDR = 1, 2
+_NDA_DST, _NDA_LLADDR, _NDA_NDM_STATE_MASK = 1, 2, 16
 _PERMANENT, _NOARP = 0x80, 0x40
 _NTF_SELF = 2
-_IFLA_LINKINFO, _IFLA_INFO_KIND, _IFLA_INFO_DATA, _IFLA_BR_FDB_FLUSH = 18, 1, 2, 21
+_NLM_F_BULK = 0x200
+_U16: Final = struct.Struct("=H")
 _NETLINK_NETFILTER, _DELETE_CONNECTIONS = 12, 1 << 8 | 2
 
 
@@ -79,6 +80,10 @@ def _learned(raw: bytes, start: int, end: int) -> bytes | None:
 
 
 def _flush(index: int) -> codec.Message:
-    options = codec.attribute(_IFLA_INFO_DATA, codec.attribute(_IFLA_BR_FDB_FLUSH, b""))
-    info = codec.attribute(_IFLA_LINKINFO, codec.attribute_text(_IFLA_INFO_KIND, "bridge") + options)
-    return codec.RTM_NEWLINK, codec.NLM_F_REQUEST, codec.link_body(index) + info
+    """Give what has a bridge forget what it has learned (bridge-fdb-flush(8), since 5.19), without changing the bridge:
+
+    a device that changes reports its IPv6 groups anew, which goes over tunnels.
+    """
+    of_somebody = codec.attribute(_NDA_NDM_STATE_MASK, _U16.pack(_PERMANENT | _NOARP))
+    body = _NEIGHBOUR.pack(socket.AF_BRIDGE, index, 0, _NTF_SELF, 0) + of_somebody
+    return _RTM_DELNEIGH, codec.NLM_F_REQUEST | _NLM_F_BULK, body

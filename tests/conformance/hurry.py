@@ -8,6 +8,8 @@ What is written changes when something is told, or how long it is remembered, an
 - What ICMP tells a sender about the way is not believed: neither redirects, nor path MTUs of IPv4. Those of IPv6 are
   always believed; an observation has them forgotten (tests.conformance.path_mtus).
 - No redirect of IPv4 is sent: it would use up the limit that stays.
+- Nobody looks for a router of IPv6 or reports its groups: what goes over a tunnel for that asks for neighbours, who
+  learn of whoever asks.
 
 One limit stays, which only the machine's first namespace could change: where a router has no route, or one that says
 unreachable or prohibit, it tells a source address five times, and from then on once a second (net/ipv4/route.c,
@@ -33,6 +35,9 @@ ASKING: Final = 100
 #: Seconds until a neighbour that does not answer is given up.
 GIVEN_UP: Final = 3 * ASKING / 1000
 
+#: Milliseconds until something that is of no interest.
+_NEVER: Final = "3600000"
+
 #: Files below /proc/sys; what a kernel has for the first namespace only, or not at all, is passed over.
 _SETTINGS: Final = {
     "net/ipv4/icmp_ratemask": "0",
@@ -40,10 +45,16 @@ _SETTINGS: Final = {
     "net/ipv4/icmp_ratelimit": "0",
     "net/ipv6/icmp/ratelimit": "0",
     "net/ipv4/ip_no_pmtu_disc": "2",
+    "net/ipv4/igmp_link_local_mcast_reports": "0",
 }
 _OF_DEVICES: Final = {
     "net/ipv4/conf": {"accept_redirects": "0", "send_redirects": "0"},
-    "net/ipv6/conf": {"accept_redirects": "0"},
+    "net/ipv6/conf": {
+        "accept_redirects": "0",
+        "router_solicitations": "0",
+        "mldv1_unsolicited_report_interval": _NEVER,
+        "mldv2_unsolicited_report_interval": _NEVER,
+    },
 }
 
 # linux/neighbour.h
