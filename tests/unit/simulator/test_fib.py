@@ -322,3 +322,65 @@ def test_what_is_told_of_a_route_names_prefix_gateway_and_table() -> None:
         "r: routes 192.0.2.1 by 192.0.2.0/24 via 10.1.0.2 dev eth1, table 100 by rule 10000"
     ]
     assert verdict(routes(), "r", "10.9.9.9") is Verdict.BLACKHOLE
+
+
+@pytest.mark.parametrize(("rules", "expected"), [("[]", Verdict.DELIVERED), ("RULE", Verdict.RP_FILTER)])
+def test_whether_a_source_is_believed_is_asked_as_if_the_answer_came_in_by_the_way_out(
+    rules: str, expected: Verdict
+) -> None:
+    text = """
+  a: {interfaces: {eth0: {peer: "r:in", address: 10.0.0.2/24}}, gateway: 10.0.0.1}
+  r:
+    forwarding: true
+    interfaces:
+      in: {address: 10.0.0.1/24}
+      out: {peer: "b:eth0", address: 10.1.0.1/24}
+    sysctls: {net.ipv4.conf.in.rp_filter: 2}
+    rules: RULES
+  b: {interfaces: {eth0: {address: 10.1.0.2/24}}}
+"""
+    found = network(text.replace("RULES", rules.replace("RULE", "[{in: out, unreachable: true}]")))
+    assert send(found, "a", "10.1.0.2").legs[0].end.verdict is expected
+
+
+# -- what every router of a subnet is
+
+ANYCAST = """
+  a:
+    interfaces: {eth0: {peer: "r:eth0", address: "fd00::2/64"}}
+    gateway: "fd00::1"
+  r:
+    forwarding: FORWARDS
+    interfaces:
+      eth0: {address: "fd00::1/64"}
+      eth1: {peer: "b:eth0", addresses: ["fd00:1::1/64", "fd00:2::1/127"]}
+    sysctls: {net.ipv6.icmp.echo_ignore_anycast: QUIET}
+  b: {interfaces: {eth0: {address: "fd00:1::2/64"}}}
+"""
+
+
+def anycast(forwards: str = "true", quiet: int = 0) -> Network:
+    return network(ANYCAST.replace("FORWARDS", forwards).replace("QUIET", str(quiet)))
+
+
+def test_a_router_has_the_first_address_of_each_of_its_subnets() -> None:
+    here, there = (send(anycast(), "a", to) for to in ("fd00::", "fd00:1::"))
+    assert (here.answer, there.answer) == ("reply", "reply")
+    # It answers by an address of its own: nobody may be answered by one that others have, too (RFC 4291, 2.6).
+    assert [found.legs[1].packet.source for found in (here, there)] == ["fd00::1", "fd00::1"]
+    assert told(here.legs[0], "delivered") == ["r: fd00:: is its own, as every router's of the subnet"]
+    assert there.legs[0].steps[-1].key == ("address", "r", "eth1", "fd00:1::1/64")
+    assert send(anycast(), "r", "fd00:1::").ok
+
+
+def test_such_an_address_has_no_tcp_and_may_be_quiet() -> None:
+    assert verdict(anycast(), "a", "fd00:1::", kind="tcp", port=80) is Verdict.IGNORED
+    found = send(anycast(), "a", "fd00:1::", kind="udp", port=53)
+    assert (found.answer, found.legs[1].packet.source) == ("refused", "fd00:1::")
+    assert verdict(anycast(quiet=1), "a", "fd00:1::") is Verdict.IGNORED
+    assert send(anycast(quiet=1), "a", "fd00:1::1").ok
+
+
+def test_who_does_not_forward_and_who_has_but_two_addresses_has_none() -> None:
+    assert not send(anycast("false"), "a", "fd00::").ok
+    assert verdict(anycast(), "a", "fd00:2::") is Verdict.NO_NEIGHBOUR, "RFC 6164"

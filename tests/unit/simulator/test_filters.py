@@ -303,3 +303,54 @@ def test_an_echo_and_its_reply_are_of_different_types() -> None:
     assert tuple_of(echo) != tuple_of(replace(echo, message="echo-reply"))
     assert inverse(inverse(tuple_of(echo))) == tuple_of(echo)
     assert inverse(tuple_of(echo)) == tuple_of(Packet("b", "a", "icmp", "echo-reply", 1, 1))
+
+
+def test_masquerading_of_ipv6_does_not_heed_the_source_that_a_route_prefers() -> None:
+    text = """
+  a: {interfaces: {eth0: {peer: "r:eth0", address: "fd00::2/64"}}, gateway: "fd00::1"}
+  r:
+    forwarding: true
+    interfaces:
+      eth0: {address: "fd00::1/64"}
+      eth1: {peer: "b:eth0", addresses: ["fd00:1::1/64", "fd00:1::9/64"]}
+    routes: [{to: "fd00:2::/64", via: "fd00:1::2", source: "fd00:1::1"}]
+    nat: [{masquerade: {out: eth1}}]
+  b: {interfaces: {eth0: {address: "fd00:1::2/64"}}}
+"""
+    assert "r: translates: fd00::2 becomes fd00:1::9 by" in told(send(network(text), "a", "fd00:2::5").legs[0])[7]
+    assert send(network(text), "r", "fd00:2::5").legs[0].packet.source == "fd00:1::1"
+
+
+@pytest.mark.parametrize(("tracks", "answer"), [(False, "silence"), (True, "error")])
+@pytest.mark.parametrize("destination", ["10.2.0.2", "fd00:2::2"])
+@pytest.mark.parametrize("where", ["filter", "before"])
+def test_of_a_fragment_nobody_is_told_unless_somebody_has_put_it_together(
+    destination: str, where: str, tracks: bool, answer: str
+) -> None:
+    rule = '{reject: [{to: "DESTINATION"}], accept: [{established: true}]}' if tracks and where == "filter" else (
+        '{reject: [{to: "DESTINATION"}]}'
+    )  # fmt: skip
+    nat = "nat: [{masquerade: {from: 192.0.2.0/24}}]" if tracks and where == "before" else ""
+    text = f"""
+  a:
+    interfaces: {{eth0: {{peer: "r:eth0", mtu: 1400, addresses: [10.0.0.2/24, "fd00::2/64"]}}}}
+    gateway: [10.0.0.1, "fd00::1"]
+  r:
+    forwarding: true
+    interfaces:
+      eth0: {{addresses: [10.0.0.1/24, "fd00::1/64"]}}
+      eth1: {{peer: "f:eth0", addresses: [10.1.0.1/24, "fd00:1::1/64"]}}
+    routes: [{{to: default, via: 10.1.0.2}}, {{to: default, via: "fd00:1::2"}}]
+    {nat}
+  f:
+    forwarding: true
+    interfaces:
+      eth0: {{addresses: [10.1.0.2/24, "fd00:1::2/64"]}}
+      eth1: {{peer: "b:eth0", addresses: [10.2.0.1/24, "fd00:2::1/64"]}}
+    routes: [{{to: default, via: 10.1.0.1}}, {{to: default, via: "fd00:1::1"}}]
+    firewall: {{forward: {rule.replace("DESTINATION", destination)}}}
+  b: {{interfaces: {{eth0: {{addresses: [10.2.0.2/24, "fd00:2::2/64"]}}}}}}
+"""
+    found = network(text)
+    assert send(found, "a", destination, size=1450).answer == answer
+    assert send(found, "a", destination, size=1300).answer == "error", "it is no fragment"

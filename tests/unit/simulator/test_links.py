@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from netlab.simulator.links import active_member
@@ -171,3 +173,30 @@ def test_a_vrf_keeps_its_devices_from_the_others() -> None:
     assert send(found, "a", "10.1.0.2").ok
     assert verdict(found, "a", "10.2.0.2") is Verdict.NO_ROUTE
     assert verdict(found, "c", "10.0.0.2") is Verdict.NO_ROUTE
+
+
+NARROW = """
+  a:
+    ABOVE
+    neighbours: NEIGHBOURS
+  b: {interfaces: {eth0: {PLUG, mtu: 1400, address: "fd00::2/64", mac: "02:00:00:00:00:02"}}}
+"""
+STRAIGHT = NARROW.replace("ABOVE", 'interfaces: {eth0: {peer: "b:eth0", mtu: 1500, address: "fd00::1/64"}}').replace(
+    "PLUG, ", ""
+)
+BRIDGED = NARROW.replace("ABOVE", 'bridges: {eth0: {mtu: 1500, address: "fd00::1/64"}}').replace(
+    "PLUG", 'bridge: "a:eth0"'
+)
+KNOWN = '[{address: "fd00::2", dev: eth0, mac: "02:00:00:00:00:02"}]'
+
+
+@pytest.mark.parametrize(
+    ("text", "neighbours", "expected"),
+    [(STRAIGHT, KNOWN, errno.ENOBUFS), (STRAIGHT, "[]", None), (BRIDGED, KNOWN, None)],
+    ids=["at once", "after a question", "by a bridge"],
+)
+def test_a_socket_of_ipv6_is_told_what_its_own_cable_drops(text: str, neighbours: str, expected: int | None) -> None:
+    text = text.replace("NEIGHBOURS", neighbours)
+    found = send(network(text), "a", "fd00::2", size=1500)
+    assert (found.legs[0].end.verdict, found.errno) == (Verdict.TOO_LONG, expected)
+    assert found.answer == ("silence" if expected is None else "error")

@@ -195,3 +195,96 @@ def test_an_ipvlan_hands_what_is_for_another_to_it() -> None:
     text += "  other: {}\n"
     found = send(network(text), "c0", "10.0.0.11")
     assert found.legs[0].end.verdict is Verdict.DELIVERED
+
+
+# -- what the kernel itself spoils
+
+#: Pods behind two hosts; the left one masquerades what carries their frames.
+SPOILT = """
+  left:
+    forwarding: true
+    bridges: {pods: {}UPLINK}
+    CABLE
+    vxlans: {vx0: {id: 7, local: 10.0.0.1, remotes: [192.0.2.2], bridge: pods}}
+    nat: [{masquerade: {from: 10.0.0.0/24, out: uplink}}]
+  right:
+    interfaces: {eth0: {PLUG, address: 192.0.2.2/24}}
+    bridges: {pods: {}}
+    vxlans: {vx0: {id: 7, local: 192.0.2.2, remotes: [10.0.0.1], bridge: pods}}
+    routes: [{to: 10.0.0.0/24, via: 192.0.2.1}]
+  a: {interfaces: {eth0: {bridge: "left:pods", address: 10.9.0.1/24, mtu: 1450}}}
+  b: {interfaces: {eth0: {bridge: "right:pods", address: 10.9.0.2/24, mtu: 1450}}}
+"""
+_ADDRESSES = "{addresses: [192.0.2.1/24, 10.0.0.1/32]}"
+BY_BRIDGE = SPOILT.replace("UPLINK", f", uplink: {_ADDRESSES}").replace("PLUG", 'bridge: "left:uplink"')
+BY_BRIDGE = BY_BRIDGE.replace("    CABLE\n", "")
+BY_CABLE = SPOILT.replace("UPLINK", "").replace("CABLE", f"interfaces: {{uplink: {_ADDRESSES}}}")
+BY_CABLE = BY_CABLE.replace("PLUG", 'peer: "left:uplink"')
+
+
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_the_checksum_of_a_translated_tunnel_is_spoilt_where_a_bridge_makes_that_of_what_it_carries(kind: str) -> None:
+    found = send(network(BY_BRIDGE), "a", "10.9.0.2", kind=kind, port=80)
+    assert (found.verdict, found.deciding.end.node) == (Verdict.KERNEL_FAULT, "right")
+    assert found.deciding.end.key == (
+        "chain",
+        "left",
+        "nat-postrouting",
+        'oifname "uplink" ip saddr 10.0.0.0/24 masquerade',
+    )
+    assert send(network(BY_CABLE), "a", "10.9.0.2", kind=kind, port=80).answer == "refused", "nobody ever makes it"
+    without = BY_BRIDGE.replace("from: 10.0.0.0/24", "from: 10.9.0.0/24")
+    assert send(network(without), "a", "10.9.0.2", kind=kind, port=80).answer == "refused"
+
+
+def test_what_has_its_checksum_already_spoils_nothing() -> None:
+    assert send(network(BY_BRIDGE), "a", "10.9.0.2").ok, "that of ICMP is always made"
+    assert send(network(BY_BRIDGE), "a", "10.9.0.2", kind="tcp", port=80, raw=True).answer == "refused"
+    listening = ("a", "tcp", 80)
+    back = send(network(BY_BRIDGE), "b", "10.9.0.1", listening, kind="tcp", port=80)
+    assert (back.verdict, back.legs[0].end.verdict) == (Verdict.KERNEL_FAULT, Verdict.DELIVERED)
+
+
+NARROW = """
+  a: {interfaces: {eth0: {peer: "r:eth0", address: 10.8.0.1/24}}, gateway: 10.8.0.2}
+  r:
+    forwarding: true
+    interfaces: {eth0: {address: 10.8.0.2/24}, eth1: {peer: "h:eth0", address: 10.0.0.1/24}}
+    bridges: {br0: {address: 10.9.0.1/24}}
+    vxlans: {vx0: {id: 7, local: 10.0.0.1, remotes: [10.0.0.2], bridge: br0, mtu: 1500}}
+  h:
+    interfaces: {eth0: {address: 10.0.0.2/24}}
+    bridges: {br0: {}}
+    vxlans: {vx0: {id: 7, local: 10.0.0.2, remotes: [10.0.0.1], bridge: br0}}
+  b: {interfaces: {eth0: {bridge: "h:br0", address: 10.9.0.2/24, mtu: 1450}}, gateway: 10.9.0.1}
+  c: {interfaces: {eth0: {bridge: "r:br0", address: 10.9.0.3/24}}}
+"""
+
+
+def test_what_a_bridges_vxlan_tells_goes_by_the_way_of_what_it_is_about() -> None:
+    found = network(NARROW)
+    beside = send(found, "c", "10.9.0.2", size=1460, dont_fragment=True)
+    assert (beside.verdict, beside.answer) == (Verdict.TOO_BIG, "error")
+    own = send(found, "r", "10.9.0.2", size=1460, dont_fragment=True)
+    assert (own.answer, own.legs[1].end.verdict) == ("silence", Verdict.KERNEL_FAULT)
+    handed_on = send(found, "a", "10.9.0.2", size=1460, dont_fragment=True)
+    assert (handed_on.answer, handed_on.legs[1].end.verdict) == ("silence", Verdict.NO_NEIGHBOUR)
+    assert handed_on.legs[1].end.words.startswith("nobody on r:br0 says that it has 10.8.0.1")
+
+
+def test_an_answer_by_a_passthru_macvlan_is_there_at_once() -> None:
+    """Of two answers over ways with as many cables that of the way asked first comes first."""
+    text = """
+bridges: {one: {}, two: {}}
+netns:
+  m:
+    bridges: {br0: {}}
+    veths: [[{bridge: "m:br0", name: up}, {bridge: two, name: down}]]
+    interfaces: {eth0: {bridge: one, address: none}}
+    macvlans: {mv0: {dev: eth0, mode: passthru, bridge: br0}}
+  n: {interfaces: {eth0: {bridge: "m:br0", address: 10.0.0.1/24}}}
+  s: {interfaces: {eth0: {bridge: one, address: 10.0.0.2/24}, eth1: {bridge: two, address: none}}}
+"""
+    assert told(send(network(text), "n", "10.0.0.2").legs[0], "asked")[0].startswith(
+        "n: eth0 asks who has 10.0.0.2: s:eth0"
+    )
