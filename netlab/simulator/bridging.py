@@ -95,7 +95,7 @@ def take(walk: Walk, port: Nic, frame: Frame, leg: int) -> None:
 def send(walk: Walk, bridge: Nic, frame: Frame, leg: int) -> None:
     """Let a frame of the node's own leave by a bridge (br_dev_xmit)."""
     if frame.passage is not None and frame.passage.waits:
-        frame = replace(frame, passage=replace(frame.passage, waits=False))  # it tells nobody what becomes of it
+        frame = replace(frame, passage=replace(frame.passage, waits=0))  # it tells nobody what becomes of it
     if isinstance(frame.payload, Packet) and frame.payload.carried is not None:
         frame = replace(frame, payload=frame.payload.settled())  # it has no hw_enc_features
     vlan, frame = _classify(bridge, None, frame)

@@ -22,7 +22,7 @@ from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
 #: The least MTU of IPv6 (RFC 8200, section 5), and the sizes of the headers of fragments.
-_LEAST6, _FRAGMENT6 = 1280, 48
+_LEAST6, _FRAGMENT6, _HEADER6 = 1280, 48, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ class Passage:
     tracked: Tracked | None
     into: Nic | None
     leg: int
-    #: Whether the sender's socket is told what becomes of it at the device: nothing has held it up before.
-    waits: bool = False
+    #: The size of the largest piece of it that nothing holds up: of its end at the device the socket is told.
+    waits: int = 0
 
 
 def device_of(node: Node, way: Way, out: Nic | None = None) -> Nic:
@@ -136,6 +136,12 @@ def _fit(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int, p
     return replace(packet.settled(), piece=piece)
 
 
+def _second(packet: Packet) -> int:
+    """Give the size of a packet's second fragment: only the first waits for the neighbour (IPv6)."""
+    rest = packet.size - (packet.piece - _FRAGMENT6) - _HEADER6 if packet.piece else 0
+    return min(packet.piece, rest + _FRAGMENT6) if rest > 0 else 0
+
+
 def is_too_big(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int) -> bool:
     """End a packet of the node's own that does not fit, and must not be taken apart: its sender is told at once."""
     mtu = mtu_of(way, nic)
@@ -163,7 +169,8 @@ def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, p
         walk.layers.transmit(walk, nic, Frame(nic.mac, group_mac(near), packet, passage=passage), leg)
         return
     if packet.version == 6 and passage.into is None and (packet.message == "echo" or not packet.offloaded):
-        passage = replace(passage, waits=neighbours.is_known(walk, nic, near))
+        known = neighbours.is_known(walk, nic, near)
+        passage = replace(passage, waits=packet.largest if known else _second(packet))
     mac = neighbours.find(walk, nic, near, packet.source, leg)
     if mac is not None:
         walk.tell(leg, "leaves", nic, node, f"sends it out by {nic.name}", nic.key)

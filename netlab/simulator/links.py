@@ -96,7 +96,8 @@ def _cross(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     elif frame.length + len(frame.tags) * TAG > far.mtu + TAG:
         words = f"{frame.length} bytes are more than {far} takes, whose MTU is {far.mtu}"
         # Of what goes straight to the cable a socket of IPv6 is told (NET_XMIT_DROP, net_xmit_errno).
-        number = errno.ENOBUFS if frame.passage is not None and frame.passage.waits else None
+        waits = 0 if frame.passage is None else frame.passage.waits + len(frame.tags) * TAG
+        number = errno.ENOBUFS if waits > far.mtu + TAG else None
         walk.end(leg, Verdict.TOO_LONG, far, far.node, words, far.key, number)
     else:
         walk.post(receive, walk, far, frame if frame.passage is None else replace(frame, passage=None), leg)

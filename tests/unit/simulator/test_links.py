@@ -191,12 +191,20 @@ KNOWN = '[{address: "fd00::2", dev: eth0, mac: "02:00:00:00:00:02"}]'
 
 
 @pytest.mark.parametrize(
-    ("text", "neighbours", "expected"),
-    [(STRAIGHT, KNOWN, errno.ENOBUFS), (STRAIGHT, "[]", None), (BRIDGED, KNOWN, None)],
-    ids=["at once", "after a question", "by a bridge"],
+    ("text", "neighbours", "size", "expected"),
+    [
+        (STRAIGHT, KNOWN, 1500, errno.ENOBUFS),
+        (BRIDGED, KNOWN, 1500, None),  # a bridge tells nobody
+        (STRAIGHT, "[]", 1500, None),  # it waits for its neighbour
+        (STRAIGHT, "[]", 3000, errno.ENOBUFS),  # its second fragment does not
+        (STRAIGHT, "[]", 2000, None),  # and is short enough
+        (STRAIGHT, KNOWN, 2000, errno.ENOBUFS),
+    ],
 )
-def test_a_socket_of_ipv6_is_told_what_its_own_cable_drops(text: str, neighbours: str, expected: int | None) -> None:
+def test_a_socket_of_ipv6_is_told_what_its_own_cable_drops(
+    text: str, neighbours: str, size: int, expected: int | None
+) -> None:
     text = text.replace("NEIGHBOURS", neighbours)
-    found = send(network(text), "a", "fd00::2", size=1500)
+    found = send(network(text), "a", "fd00::2", size=size)
     assert (found.legs[0].end.verdict, found.errno) == (Verdict.TOO_LONG, expected)
     assert found.answer == ("silence" if expected is None else "error")
