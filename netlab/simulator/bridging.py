@@ -90,6 +90,13 @@ def take(walk: Walk, port: Nic, frame: Frame, leg: int) -> None:
         _forward(walk, bridge, port, known, frame, vlan, leg)
     else:
         _flood(walk, bridge, port, frame, vlan, leg)
+    if _is_promiscuous(bridge):
+        _up(walk, bridge, frame, vlan, leg)
+
+
+def _is_promiscuous(bridge: Nic) -> bool:
+    """Tell whether a bridge takes up what is not for it, too: a device on it has another MAC (__dev_set_rx_mode)."""
+    return any(upper.up and upper.kind != "ipvlan" and upper.mac != bridge.mac for upper in bridge.uppers)
 
 
 def send(walk: Walk, bridge: Nic, frame: Frame, leg: int) -> None:

@@ -36,8 +36,10 @@ def report(
     its_own = packet.destination in node.addresses or packet.destination in node.anycast
     source = packet.destination if its_own else ""
     if not source and six and into is not None:
-        # IPv6 speaks with an address of the device that it came in by (icmp6_send).
-        source = choose_source(node, into, packet.source) or ""
+        # Where no route prefers another, with an address of the device that it came in by (icmp6_send).
+        way = look_up(node, Asked(6, packet.source, out=into.vrf))
+        preferred = way.entry.source if way.entry is not None else None
+        source = preferred or choose_source(node, into, packet.source) or ""
     message = "ipv6-icmp" if six else "icmp"
     said = IcmpError(number, sub, packet, mtu)
     error = Packet(source, packet.source, message, "error", ttl=node.ttl(packet.version), size=size, error=said)

@@ -187,7 +187,7 @@ def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hoo
         return False
     if rule.destination is not None and not within(packet.destination, rule.destination):
         return False
-    if rule.local and packet.destination not in node.addresses and not packet.destination.startswith("127."):
+    if rule.local and not _is_local(node, packet.destination):
         return False
     if rule.translated and (tracked is None or not tracked.connection.translated_destination):
         return False
@@ -196,6 +196,12 @@ def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hoo
     if rule.protocol is not None and rule.protocol != packet.protocol:
         return False
     return not rule.ports or any(low <= packet.dport <= high for low, high in rule.ports)
+
+
+def _is_local(node: Node, destination: str) -> bool:
+    """Tell whether an address is the node's; one in a VRF is not (nft_fib_ipv4.c; before Linux 6.16)."""
+    holder = node.addresses.get(destination)
+    return destination.startswith("127.") or (holder is not None and holder.vrf is None)
 
 
 # -- translation

@@ -222,7 +222,7 @@ def _deliver(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
 
 def _answer(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | None, leg: int) -> None:
     node = nic.node
-    verdict, reply, code = _reaction(walk, node, packet, way.kind)
+    verdict, reply, code = _reaction(walk, nic, packet, way.kind)
     words, key = f"delivered to {node.name}", None
     if verdict is Verdict.NO_LISTENER:
         words = f"nobody listens at {packet.protocol} port {packet.dport} of {node.name}"
@@ -240,13 +240,13 @@ def _answer(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | N
 
 
 def _reaction(
-    walk: Walk, node: Node, packet: Packet, kind: str
+    walk: Walk, nic: Nic, packet: Packet, kind: str
 ) -> tuple[Verdict, Packet | None, tuple[int, int] | None]:
     """Say what a node makes of a packet that it has taken in: the verdict, its answer, or the error that it tells.
 
     `kind` is that of the route: whether the destination is the node's, everybody's, or every router's.
     """
-    to_all = kind == "broadcast"
+    node, to_all = nic.node, kind == "broadcast"
     back = replace(packet, source=packet.destination, destination=packet.source, ttl=node.ttl(packet.version))
     back = replace(back, dont_fragment=False, piece=0, offloaded=False)
     back = replace(back, sport=packet.dport, dport=packet.sport)
@@ -255,7 +255,9 @@ def _reaction(
             return Verdict.IGNORED, None, None
         reply = replace(back, message="echo-reply", source=back.source if kind == "local" else "")
         return Verdict.DELIVERED, reply, None
-    listens = (node.name, packet.protocol, packet.dport) in walk.listeners
+    # Programs that are not bound to a VRF hear nothing of it, unless they are told to (inet_sk_bound_dev_eq).
+    hears = nic.vrf is None or node.switch(f"net.ipv4.{packet.protocol}_l3mdev_accept") > 0
+    listens = hears and (node.name, packet.protocol, packet.dport) in walk.listeners
     if packet.message == "syn":
         if kind != "local":
             return Verdict.IGNORED, None, None

@@ -217,6 +217,8 @@ def enter_ipvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
 
 
 def _enter(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
+    if isinstance(frame.payload, Packet) and frame.payload.carried is None:
+        walk.seen.add((leg, nic))
     if walk.tells and not walk.asking:
         walk.crossed.append((leg, nic, False))
     walk.layers.take(walk, nic, frame, leg)

@@ -12,20 +12,19 @@ from functools import partial
 from random import Random
 
 from tests.conformance.batch import run_labs
-from tests.conformance.labs import FEATURES, USUAL
+from tests.conformance.labs import USUAL
+from tests.conformance.labs_full import FULL
 from tests.conformance.running import Tally
 
 #: Labs that are run on one made-up machine, which then ends with all that they may have left.
 _LABS = 10
-#: Which way multipath takes is the kernel's secret; STP needs half a minute a lab.
-_WITHOUT = frozenset({"multipath", "stp"})
 
 
 def main() -> int:
     """Run as many random packets as asked; give 1 where simulator and kernel disagree on any."""
     asked = _parsed()
     seed = asked.seed if asked.seed is not None else Random().randrange(1 << 30)
-    features = FEATURES - _WITHOUT if asked.bridge_nf else USUAL
+    features = USUAL | ({"bridge-nf"} if asked.bridge_nf else frozenset()) | (FULL if asked.full else frozenset())
     started, tally = time.monotonic(), Tally()
     _tell(f"{asked.packets} packets, {asked.probes} a lab, from seed {seed}")
     # Made-up machines are made by forks, which want a process of one thread each.
@@ -62,6 +61,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--probes", type=int, default=120, help="packets a lab")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="labs at the same time")
     parser.add_argument("--bridge-nf", action="store_true", help="draw bridge-netfilter, too")
+    parser.add_argument("--full", action="store_true", help="draw bonds, ipvlans, VLANs and VRFs, too")
     parser.add_argument("--save", action="store_true", help="shrink a lab that disagrees, and keep it as a golden case")
     return parser.parse_args()
 

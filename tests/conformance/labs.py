@@ -19,6 +19,7 @@ from tests.conformance.labs_addresses import draw_addresses, write_addresses
 from tests.conformance.labs_devices import draw_macvlans, draw_vxlans
 from tests.conformance.labs_faults import faults
 from tests.conformance.labs_filters import bridge_filters, firewalls, translations
+from tests.conformance.labs_full import FULL, draw_bonds, draw_ipvlans, draw_vlans, vlan_filtering, vrfs
 from tests.conformance.labs_routes import draw_routes, wrong_routes
 from tests.conformance.labs_sketch import Change, Document, Sketch, draw_graph
 
@@ -29,10 +30,12 @@ FEATURES = frozenset(
         *("isolated", "joined-bridges", "loops", "loose", "macs", "macvlan", "masks", "masquerade", "metrics", "mtu"),
         *("multipath", "neighbours", "nested", "policy", "ports", "publish", "route-mtu", "routes", "secondaries"),
         *("snat", "sources", "stp", "sysctls", "vxlan"),
+        *FULL,
     }
 )
-#: Seldom wanted: which way multipath takes is the kernel's secret, STP needs seconds, few switch bridge-nf on.
-RARE = frozenset({"bridge-nf", "multipath", "stp"})
+#: Seldom wanted: which way multipath takes is the kernel's secret, STP needs seconds, few switch bridge-nf on; and what
+#: a plain kernel may lack.
+RARE = frozenset({"bridge-nf", "multipath", "stp"}) | FULL
 USUAL = FEATURES - RARE
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._-]*|[0-9]+[.-][0-9./-]+")
@@ -42,12 +45,15 @@ def random_topology(rng: Random, features: Collection[str] = USUAL) -> str:
     """Draw a lab of these features, and give its topology file: the same of the same seed. It may have warnings."""
     sketch = Sketch(rng, features)
     draw_graph(sketch)
+    draw_bonds(sketch)
     draw_macvlans(sketch)
+    draw_ipvlans(sketch)
     draw_addresses(sketch)
+    draw_vlans(sketch)
     draw_vxlans(sketch)
     write_addresses(sketch)
     draw_routes(sketch)
-    draws = (wrong_routes, faults, translations, firewalls, bridge_filters)
+    draws = (vrfs, vlan_filtering, wrong_routes, faults, translations, firewalls, bridge_filters)
     return written(borne(sketch.document, [change for draw in draws for change in draw(sketch)]))
 
 

@@ -59,7 +59,7 @@ def _ground(lab: Lab) -> _Ground:
     )
     mtus = {end.mtu for fact in facts if isinstance(fact, Veth) for end in (fact.a, fact.b)}
     mtus |= {fact.mtu for fact in facts if isinstance(fact, (Device, Route))}
-    steps = tuple(sorted(mtu for mtu in mtus if mtu is not None and mtu not in (1500, 65536)))
+    steps = tuple(sorted(mtu for mtu in mtus if mtu is not None and mtu != 1500 and mtu < 9000))
     ground = _Ground(lab, lab.nodes, held, rules, steps)
     for node, address in held:
         ground.versions.setdefault(node, set()).add(address.version)

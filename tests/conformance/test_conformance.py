@@ -11,11 +11,13 @@ from netlab.topology import read
 from tests.conformance.agreement import comparable, disagreements, predict
 from tests.conformance.batch import run_labs
 from tests.conformance.cases import case, cases
-from tests.conformance.labs import FEATURES, USUAL
+from tests.conformance.labs import USUAL
+from tests.conformance.labs_full import FULL, NEEDED
 from tests.conformance.running import LabRun
 
 #: Labs from a fixed seed, and from a random one; packets in each.
 FIXED, RANDOM, PACKETS = range(4), 2, 80
+FULL_SEEDS = range(4)
 
 
 def _words(runs: list[LabRun]) -> str:
@@ -41,8 +43,16 @@ def test_simulator_and_kernel_agree_on_labs_that_nobody_has_seen() -> None:
 
 @pytest.mark.kernel
 def test_simulator_and_kernel_agree_on_bridge_netfilter() -> None:
-    runs = run_labs((7, 8), PACKETS, FEATURES - {"multipath", "stp"})
+    runs = run_labs((7, 8), PACKETS, USUAL | {"bridge-nf"})
     assert not _words(runs)
+
+
+@pytest.mark.kernel
+@pytest.mark.needs(*NEEDED)
+@pytest.mark.parametrize("seed", FULL_SEEDS)
+def test_simulator_and_kernel_agree_on_devices_that_a_plain_kernel_lacks(seed: int) -> None:
+    (run,) = run_labs((seed,), PACKETS, USUAL | FULL)
+    assert not _words([run])
 
 
 @pytest.mark.parametrize("name", cases())

@@ -18,6 +18,7 @@ from netlab.source import load
 from netlab.topology import read
 from netlab.topology.lab import Lab
 from tests.conformance.labs import FEATURES, RARE, USUAL, borne, random_topology, written
+from tests.conformance.labs_full import FULL
 from tests.conformance.labs_probes import random_probes
 from tests.conformance.labs_sketch import Document, put
 from tests.kernel.stage import Stage, made_up
@@ -108,6 +109,7 @@ def _found(pattern: str) -> Callable[[Lab, str], bool]:
 
 #: By what a feature is told, where it is the only one.
 MARKS: dict[str, Callable[[Lab, str], bool]] = {
+    "bond": _found("bonds:"),
     "bridge-nf": _found("bridge-nf-call-iptables: 1"),
     "cables": _found("peer: "),
     "dead-ends": _found("(blackhole|unreachable|prohibit): true"),
@@ -117,6 +119,7 @@ MARKS: dict[str, Callable[[Lab, str], bool]] = {
     "forwarding": _found("forwarding: false"),
     "hub": _found("ageing: 0"),
     "ipv6": _found("fd00:"),
+    "ipvlan": _found("ipvlans:"),
     "isolated": _found("isolated: true"),
     "joined-bridges": _found("up-host0"),
     "loops": lambda lab, _: _circle(lab),
@@ -139,6 +142,9 @@ MARKS: dict[str, Callable[[Lab, str], bool]] = {
     "sources": _found("source: "),
     "stp": _found("stp: true"),
     "sysctls": _found("sysctls:"),
+    "vlan-filtering": _found("vlan_filtering: true"),
+    "vlans": _found(" vlans:"),
+    "vrf": _found("vrfs:"),
     "vxlan": _found("vxlans:"),
 }
 
@@ -195,5 +201,5 @@ def test_probes_ask_for_what_is_there_and_what_is_not() -> None:
 def test_every_lab_can_be_applied(stage: Stage, first: int) -> None:
     """Read back as asked, and the second plan is empty."""
     for seed in range(first, first + 5):
-        stage.apply(text_of(seed))
+        stage.apply(random_topology(Random(seed), FEATURES - FULL))
         stage.destroy()

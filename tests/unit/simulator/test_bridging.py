@@ -245,3 +245,21 @@ def test_a_loop_of_bridges_ends_by_the_length_of_a_frames_way() -> None:
         walk, nic, Frame(nic.mac, "02:00:00:00:00:99", Packet("10.0.0.1", "10.0.0.2", "icmp", "echo"), hops=65), 0
     )
     assert [end.verdict for end in walk.ends] == [Verdict.LOOP]
+
+
+@pytest.mark.parametrize(("mac", "hears"), [("02:00:00:00:00:01", False), ("02:00:00:00:00:02", True)])
+def test_a_bridge_below_a_device_with_another_mac_takes_up_everything(mac: str, hears: bool) -> None:
+    text = f"""
+bridges: {{lan: {{address: none, mac: "02:00:00:00:00:01"}}}}
+host: {{vlans: {{vl0: {{dev: lan, id: 7, mac: "{mac}", address: 10.7.0.1/24}}}}}}
+netns:
+  a: {{interfaces: {{eth0: {{bridge: lan, address: 10.0.0.1/24}}}}}}
+  b: {{interfaces: {{eth0: {{bridge: lan, address: 10.0.0.2/24}}}}}}
+  c:
+    interfaces: {{eth0: {{bridge: lan, address: none}}}}
+    vlans: {{vl0: {{dev: eth0, id: 7, address: 10.7.0.3/24}}}}
+"""
+    found = network(text)
+    walk = simulate(found, "a", Packet("", "10.0.0.2", "icmp", "echo"))
+    assert ("lan" in {nic.name for leg, nic in walk.seen if leg == 0}) == hears
+    assert send(found, "c", "10.7.0.1").ok, "whose MAC no port is known to lead to"

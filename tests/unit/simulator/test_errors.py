@@ -121,3 +121,10 @@ def test_a_filters_rejection_is_told_as_port_unreachable() -> None:
         ("r2", "fd00:1::2", "fd00::2", (1, 4))
     ]
     assert errors_told(send(network(text), "client", "10.2.0.2", kind="tcp", port=81)) == []
+
+
+def test_an_error_of_ipv6_speaks_with_the_address_that_the_route_back_prefers() -> None:
+    text = CHAIN.replace(
+        '{to: "fd00::/64", via: "fd00:1::1"}', '{to: "fd00::/64", via: "fd00:1::1", source: "fd00:2::1"}'
+    )
+    assert errors_told(send(network(text), "client", "fd00:9::9")) == [("r2", "fd00:2::1", "fd00::2", (1, 0))]

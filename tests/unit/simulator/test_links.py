@@ -208,3 +208,16 @@ def test_a_socket_of_ipv6_is_told_what_its_own_cable_drops(
     found = send(network(text), "a", "fd00::2", size=size)
     assert (found.legs[0].end.verdict, found.errno) == (Verdict.TOO_LONG, expected)
     assert found.answer == ("silence" if expected is None else "error")
+
+
+@pytest.mark.parametrize(("accepts", "answer"), [(0, "refused"), (1, "open")])
+def test_a_program_hears_nothing_of_a_vrf_unless_it_is_told_to(accepts: int, answer: str) -> None:
+    text = f"""
+  a: {{interfaces: {{eth0: {{peer: "b:eth0", address: 10.0.0.1/24}}}}}}
+  b:
+    interfaces: {{eth0: {{address: 10.0.0.2/24}}}}
+    vrfs: {{red: {{table: 10, devices: [eth0]}}}}
+    sysctls: {{net.ipv4.tcp_l3mdev_accept: {accepts}}}
+"""
+    assert send(network(text), "a", "10.0.0.2", ("b", "tcp", 80), kind="tcp", port=80).answer == answer
+    assert send(network(text), "a", "10.0.0.2").ok
