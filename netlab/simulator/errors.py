@@ -33,8 +33,7 @@ def report(
     six = packet.version == 6
     size = min(packet.size + (_HEAD6 if six else _HEAD4), QUOTED6 if six else QUOTED4)
     # What was for the node itself is answered from the address that it was sent to; else the route chooses.
-    its_own = packet.destination in node.addresses or packet.destination in node.anycast
-    source = packet.destination if its_own else ""
+    source = packet.destination if _is_own(node, packet.destination, into) else ""
     if not source and six and into is not None:
         # Where no route prefers another, with an address of the device that it came in by (icmp6_send).
         way = look_up(node, Asked(6, packet.source, out=into.vrf))
@@ -49,6 +48,12 @@ def report(
     leg = walk.new_leg(error, node, reason)
     vrf = into.vrf if into is not None else None
     walk.post(walk.layers.send_tracked, walk, node, error, leg, vrf, related)
+
+
+def _is_own(node: Node, address: str, into: Nic | None) -> bool:
+    """Tell whether an address is the node's, in the VRF that a packet came in by."""
+    holders = [node.addresses[address]] if address in node.addresses else node.anycast.get(address, [])
+    return any(into is None or holder.vrf is into.vrf or holder.kind == "lo" for holder in holders)
 
 
 def _may_be_told(node: Node, packet: Packet) -> bool:

@@ -234,14 +234,15 @@ def _answer(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | N
         errors.report(walk, node, packet, code, leg, nic, tracked)
     if reply is not None:
         answer = walk.new_leg(reply, node, leg)
-        # The answer to an IPv6 echo leaves by where that came from, if it may (icmpv6_echo_reply).
-        rather = nic if reply.message == "echo-reply" and reply.version == 6 else None
-        walk.post(walk.layers.send, walk, node, reply, answer, nic.vrf, rather)
+        out, rather = nic.vrf, None
+        if reply.message == "echo-reply" and reply.version == 6:
+            # It leaves by where the echo came from, if it may; of a VRF by who has the address (icmp6_dev).
+            rather = way.hop.nic if out is not None and way.hop is not None else nic
+            out = rather.vrf
+        walk.post(walk.layers.send, walk, node, reply, answer, out, rather)
 
 
-def _reaction(
-    walk: Walk, nic: Nic, packet: Packet, kind: str
-) -> tuple[Verdict, Packet | None, tuple[int, int] | None]:
+def _reaction(walk: Walk, nic: Nic, packet: Packet, kind: str) -> tuple[Verdict, Packet | None, tuple[int, int] | None]:
     """Say what a node makes of a packet that it has taken in: the verdict, its answer, or the error that it tells.
 
     `kind` is that of the route: whether the destination is the node's, everybody's, or every router's.

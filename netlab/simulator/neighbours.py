@@ -182,7 +182,7 @@ def _is_filtered(node: Node, nic: Nic, question: Question) -> bool:
     """Tell whether `arp_filter` keeps a node from answering: it would not answer the asker by this device."""
     if not node.setting(nic, "arp_filter") or not question.asker:
         return False
-    way = look_up(node, Asked(4, question.asker, question.target))
+    way = look_up(node, Asked(4, question.asker, question.target, out=nic.vrf))
     return way.hop is None or way.hop.nic is not nic
 
 

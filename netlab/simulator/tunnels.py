@@ -11,7 +11,18 @@ from dataclasses import replace
 from netlab.facts.devices import EVERYBODY, PASSTHRU
 from netlab.simulator.fib import Asked, Way, look_up
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import ETHERNET, QUOTED4, QUOTED6, Frame, IcmpError, Packet, Told
+from netlab.simulator.packet import (
+    ETHERNET,
+    QUOTED4,
+    QUOTED6,
+    Frame,
+    IcmpError,
+    Packet,
+    Question,
+    Told,
+    is_link_local,
+    link_local,
+)
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
@@ -195,25 +206,40 @@ def _macvlans(below: Nic) -> list[Nic]:
 
 
 def leave_ipvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
-    """Let a packet leave by an ipvlan: to the sibling that has its destination, else out of the device below."""
+    """Let a frame leave by an ipvlan: to siblings, which have the same MAC, and out of the device below."""
     below = nic.lower
     if below is None:
         return
-    for other in _ipvlans(below):
-        if other is not nic and _is_for(other, frame):
-            walk.tell(leg, "bridged", nic, nic.node, f"{nic.name} hands it to {other.name} on the same device", nic.key)
-            walk.post(_enter, walk, other, replace(frame, destination=other.mac, passage=None), leg)
-            return
+    kept = replace(frame, passage=None)
+    if frame.is_group:
+        for other in _ipvlans(below):
+            if other is not nic and _listens(other, frame):
+                walk.post(_enter, walk, other, kept, leg)
+    elif frame.destination == nic.mac:
+        # For a sibling, or else for the device below, which looks once more (ipvlan_xmit_mode_l2).
+        other = _holder(below, frame) or below
+        walk.tell(leg, "bridged", nic, nic.node, f"{nic.name} hands it to {other.name} on the same device", nic.key)
+        walk.post(walk.layers.receive if other is below else _enter, walk, other, kept, leg)
+        return
     walk.layers.transmit(walk, below, frame, leg)
 
 
 def enter_ipvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
-    """Hand what comes to a device with ipvlans to the one that has its destination; the rest, to the device."""
-    for nic in _ipvlans(below):
-        if _is_for(nic, frame):
-            _enter(walk, nic, frame, leg)
-            return
-    walk.layers.take(walk, below, frame, leg)
+    """Hand what comes to a device with ipvlans to the one that has its destination; the rest, to the device.
+
+    What is for a group they all get, but later (ipvlan_multicast_enqueue).
+    """
+    if frame.is_group:
+        walk.layers.take(walk, below, frame, leg)
+        for nic in _ipvlans(below):
+            if _listens(nic, frame):
+                walk.post(_enter, walk, nic, frame, leg)
+        return
+    holder = _holder(below, frame)
+    if holder is not None:
+        _enter(walk, holder, frame, leg)
+    else:
+        walk.layers.take(walk, below, frame, leg)
 
 
 def _enter(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
@@ -228,8 +254,21 @@ def _ipvlans(below: Nic) -> list[Nic]:
     return [nic for nic in below.uppers if nic.kind == "ipvlan" and nic.up]
 
 
-def _is_for(nic: Nic, frame: Frame) -> bool:
+def _listens(nic: Nic, frame: Frame) -> bool:
+    """Tell whether an ipvlan takes what is for a group: what is for all, and for the groups of its own addresses."""
+    payload = frame.payload
+    return ":" not in payload.target or _holds(nic, payload.target) if isinstance(payload, Question) else True
+
+
+def _holder(below: Nic, frame: Frame) -> Nic | None:
+    """Give the ipvlan that a frame is for, by the address in it (ipvlan_addr_lookup)."""
     payload = frame.payload
     if isinstance(payload, Packet):
-        return nic.holds(payload.destination)
-    return nic.holds(payload.asker if isinstance(payload, Told) else payload.target)
+        address = payload.destination
+    else:
+        address = payload.asker if isinstance(payload, Told) else payload.target
+    return next((nic for nic in _ipvlans(below) if _holds(nic, address)), None)
+
+
+def _holds(nic: Nic, address: str) -> bool:
+    return nic.holds(address) or (is_link_local(address) and address == link_local(nic.mac))
