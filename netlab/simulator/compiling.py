@@ -31,7 +31,17 @@ from netlab.facts import (
     Veth,
 )
 from netlab.facts.routing import MAIN_TABLE
-from netlab.simulator.network import DEFAULT_TABLE, LOCAL_TABLE, Choice, Entry, Hop, Network, Nic, Node
+from netlab.simulator.network import (
+    BUDGET_OF_DEVICE,
+    DEFAULT_TABLE,
+    LOCAL_TABLE,
+    Choice,
+    Entry,
+    Hop,
+    Network,
+    Nic,
+    Node,
+)
 from netlab.simulator.packet import BITS, Version, link_local, number_of
 from netlab.simulator.spanning_tree import close_ports
 
@@ -204,6 +214,7 @@ class _Compiler:
         for node in self.network.nodes.values():
             for nic in node.devices.values():
                 _route_link_local(nic)
+        self.network.budget += BUDGET_OF_DEVICE * sum(len(node.devices) for node in self.network.nodes.values())
         close_ports(self.network)
         # A gateway that only another route leads to comes after that one.
         for route in sorted(routes, key=lambda one: bool(one.gateways)):

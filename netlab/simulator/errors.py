@@ -25,18 +25,23 @@ def report(
     tracked: Tracked | None,
     *,
     mtu: int = 0,
+    at: Nic | None = None,
 ) -> None:
-    """Tell the sender of a packet, as a new leg, why it goes no further; nobody is told of an error's error."""
+    """Tell the sender of a packet, as a new leg, why it goes no further; nobody is told of an error's error.
+
+    `at` is the device that it is at then, the one that it came in by unless said: its VRF is what the error goes by.
+    """
     if walk.asking or packet.message == "error" or packet.message == "carried" or not _may_be_told(node, packet):
         return
     number, sub = code
     six = packet.version == 6
     size = min(packet.size + (_HEAD6 if six else _HEAD4), QUOTED6 if six else QUOTED4)
     # What was for the node itself is answered from the address that it was sent to; else the route chooses.
-    source = packet.destination if _is_own(node, packet.destination, into) else ""
+    here = at or into
+    source = packet.destination if _is_own(node, packet, here) else ""
     if not source and six and into is not None:
         # Where no route prefers another, with an address of the device that it came in by (icmp6_send).
-        way = look_up(node, Asked(6, packet.source, out=into.vrf))
+        way = look_up(node, Asked(6, packet.source, out=here.vrf if here is not None else None))
         preferred = way.entry.source if way.entry is not None else None
         source = preferred or choose_source(node, into, packet.source) or ""
     message = "ipv6-icmp" if six else "icmp"
@@ -46,14 +51,17 @@ def report(
     if tracked is not None:
         related = Tracked(tracked.connection, not tracked.answers, related=True)
     leg = walk.new_leg(error, node, reason)
-    vrf = into.vrf if into is not None else None
+    vrf = here.vrf if here is not None else None
     walk.post(walk.layers.send_tracked, walk, node, error, leg, vrf, related)
 
 
-def _is_own(node: Node, address: str, into: Nic | None) -> bool:
-    """Tell whether an address is the node's, in the VRF that a packet came in by."""
+def _is_own(node: Node, packet: Packet, here: Nic | None) -> bool:
+    """Tell whether a packet is for an address of the node's: of IPv4 as it is routed, of IPv6 in one VRF with it."""
+    address, vrf = packet.destination, here.vrf if here is not None else None
+    if packet.version == 4:
+        return look_up(node, Asked(4, address, packet.source, into=vrf or here)).kind == "local"
     holders = [node.addresses[address]] if address in node.addresses else node.anycast.get(address, [])
-    return any(into is None or holder.vrf is into.vrf or holder.kind == "lo" for holder in holders)
+    return any(holder.vrf is vrf for holder in holders)
 
 
 def _may_be_told(node: Node, packet: Packet) -> bool:

@@ -73,12 +73,9 @@ def _tell_round(walk: Walk, nic: Nic, packet: Packet, leg: int) -> None:
     """Tell of a packet that its TTL will end: it came by here before, and nothing has changed but that."""
     if not walk.tells or walk.asking:
         return
-    same = [
-        one
-        for number, device, one in walk.arrivals[:-1]
-        if number == leg and device is nic and replace(one, ttl=packet.ttl) == packet and one.ttl > packet.ttl
-    ]
-    if len(same) == 1:
+    key = leg, nic, replace(packet, ttl=0)
+    if walk.rounds.setdefault(key, packet.ttl) > packet.ttl:
+        walk.rounds[key] = 0
         walk.tell(leg, "loop", nic, nic.node, f"comes by {nic.name} again: it goes round", nic.key)
 
 
@@ -154,7 +151,7 @@ def _forward(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
     if _is_too_big(walk, nic, packet, way, tracked, leg):
         return
     passed = replace(packet, ttl=packet.ttl - 1)
-    judgement = pass_chains(node, walk.of_node(node), tracked, passed, Hook("forward", nic, out))
+    judgement = pass_chains(node, walk.of_node(node), tracked, passed, Hook("forward", nic.vrf or nic, out))
     if not allowed(walk, node, judgement, nic, out, leg, tracked):
         return
     walk.tell(leg, "forwarded", out, node, f"forwards it, TTL {passed.ttl}", ("settings", node.name))
@@ -197,7 +194,7 @@ def _deliver(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked | 
     node = nic.node
     # IPv4 is put together before the chains see it, IPv6 behind them.
     packet = replace(packet, piece=0) if packet.version == 4 else packet
-    judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("input", nic, None))
+    judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("input", nic.vrf or nic, None))
     if not allowed(walk, node, judgement, nic, None, leg, tracked):
         return
     walk.of_node(node).confirm(tracked)

@@ -138,7 +138,7 @@ def receive(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if master is not None and master.kind == "bridge":
         bridging.take(walk, nic, frame, leg)
     elif master is not None and master.kind == "bond":
-        if active_member(master) is nic or frame.destination == master.mac:
+        if active_member(master) is nic:  # the others hear, and take nothing (bond_should_deliver_exact_match)
             receive(walk, master, frame, leg)
     elif any(upper.kind == "macvlan" for upper in nic.uppers) and nic.kind != "macvlan":
         tunnels.enter_macvlan(walk, nic, frame, leg)

@@ -23,6 +23,9 @@ LOCAL_TABLE: Final = 255
 DEFAULT_TABLE: Final = 253
 #: Kinds of devices that have nobody to ask where a neighbour is (IFF_NOARP): what leaves by them is gone.
 SILENT: Final = frozenset({"dummy", "ifb", "vrf"})
+#: What a walk may cost in a network of one device, and what each device adds.
+LEAST_BUDGET: Final = 10_000
+BUDGET_OF_DEVICE: Final = 50
 #: What settings are where a node says nothing (net/ipv4/devinet.c, net/ipv6/addrconf.c), the others being 0.
 DEFAULTS: Final[Mapping[str, int]] = {"send_redirects": 1}
 
@@ -233,6 +236,8 @@ class Network:
     nodes: dict[str, Node] = field(default_factory=dict)
     #: Of a bridge, once it was flooded with a question: behind which ports anybody could answer it.
     ears: dict[Nic, Ears] = field(default_factory=dict)
+    #: How many frames and packets a walk through it may move: more go round and multiply.
+    budget: int = LEAST_BUDGET
 
     def holders(self, address: str) -> list[Node]:
         """Give the nodes that have an address."""

@@ -17,8 +17,8 @@ from netlab.simulator.network import Network, Nic, Node
 from netlab.simulator.packet import Frame, Packet
 from netlab.simulator.verdicts import Verdict
 
-#: How many frames and packets one walk may move, and over how many wires and bridges one frame may go.
-BUDGET, LONGEST = 200_000, 64
+#: Over how many wires and bridges one frame may go.
+LONGEST = 64
 #: How deep questions may lie in each other: a tunnel over a tunnel asks for one neighbour on behalf of another's.
 NESTED = 8
 
@@ -109,9 +109,15 @@ class Walk:
     delays: dict[int, int] = field(default_factory=dict)
     shares: dict[int, float] = field(default_factory=dict)
     _queue: deque[tuple[Callable[..., None], tuple[Any, ...]]] = field(default_factory=deque)
-    _left: int = BUDGET
+    #: By leg, device and packet, its TTL left out: the TTL with which it came by first, 0 once it is told to go round.
+    rounds: dict[tuple[int, Nic, Packet], int] = field(default_factory=dict)
+    #: How many frames and packets it may still move.
+    _left: int = field(init=False)
     #: Whether what moves is a question for a neighbour, of which nothing is told.
     asking: int = 0
+
+    def __post_init__(self) -> None:
+        self._left = self.network.budget
 
     def post(self, work: Callable[..., None], *arguments: Any) -> None:
         """Put a piece of work at the end of the queue."""
