@@ -203,7 +203,7 @@ def _emit(walk: Walk, bridge: Nic, port: Nic, frame: Frame, vlan: int, leg: int)
 def _up(walk: Walk, bridge: Nic, frame: Frame, vlan: int, leg: int) -> None:
     """Hand a frame to the bridge as a device of its node (br_pass_frame_up)."""
     if bridge.filtering:
-        if vlan not in _BORN.taken:
+        if vlan not in _BORN.taken and not _is_promiscuous(bridge):
             if frame.destination != BROADCAST:
                 words = f"{bridge} itself is not in VLAN {vlan}"
                 walk.end(leg, Verdict.VLAN, bridge, bridge.node, words, bridge.key)
