@@ -9,7 +9,7 @@ from typing import Any
 from netlab.app.results import span_to_json
 from netlab.app.simulated import subject_of
 from netlab.app.world import World
-from netlab.errors import Span, UsageError
+from netlab.errors import Problem, Span, UsageError
 from netlab.facts import Key
 from netlab.simulator.compiling import network_of
 from netlab.simulator.packet import Version
@@ -45,6 +45,8 @@ class Reached:
     views: tuple[View, ...]
     origin: Mapping[Key, Span]
     against: Against | None = None
+    #: What of the network could not be read.
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -137,7 +139,7 @@ def reach(
         other = subject_of(against, world=world)
         before = reached(network_of(other.facts), kind, port)
         held = Against(against, other.lab, other.origin, changes_between(before, found))
-    return Reached(subject.lab, kind, port, live, found, views_of(found), subject.origin, held)
+    return Reached(subject.lab, kind, port, live, found, views_of(found), subject.origin, held, subject.unread)
 
 
 def place_of(origin: Mapping[Key, Span], outcome: Outcome) -> Span | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from netlab.app.targets import Found, existing, is_file, lab_of, look_up
 from netlab.app.wanted import parse_file
 from netlab.app.world import World
 from netlab.errors import FileError, Problem, Span, UsageError
-from netlab.facts import Facts, Key, Settings
+from netlab.facts import Chain, Facts, Key, Settings
 from netlab.names import HOST
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ _OF_MACHINE = (
     *(f"net.ipv4.conf.{scope}.{name}" for scope in ("all", "default") for name in ("rp_filter", "arp_ignore")),
     "net.bridge.bridge-nf-call-iptables",
 )
+
+
+#: The code of a warning of a rule that netlab cannot read.
+_UNREAD = "unread-rule"
+#: How much of such a rule is told.
+_TOLD = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,11 @@ class Subject:
     machine: bool = False
     warnings: tuple[Problem, ...] = ()
 
+    @property
+    def unread(self) -> tuple[Problem, ...]:
+        """Warnings of what could not be read, and is passed over."""
+        return tuple(problem for problem in self.warnings if problem.code == _UNREAD)
+
 
 def subject_of(target: str | None, *, live: bool = False, world: World | None = None) -> Subject:
     """Find what to simulate. Raises UsageError where a LAB is not up, or its record is lost; FileError for a FILE."""
@@ -50,13 +61,24 @@ def subject_of(target: str | None, *, live: bool = False, world: World | None = 
         fix = f"netlab apply its file again, or name the file: netlab trace FILE ..., of {found.lab}"
         raise UsageError(f"the store has lost what was applied to {found.lab!r}\n  fix: {fix}")
     applied = found.record.applied()
-    facts = reading_of(world, found, applied).facts if live else applied
+    facts = reading_of(world, found, applied, other_chains=True).facts if live else applied
+    unread = tuple(_unread(facts))
     try:
         lab = lab_of(found.record)
     except FileError:
-        return Subject(found.lab, _with_machine(found, facts), live=live, machine=found.machine)
+        return Subject(found.lab, _with_machine(found, facts), live=live, machine=found.machine, warnings=unread)
     facts = _with_machine(found, facts)
-    return Subject(found.lab, facts, lab.origin, lab.checks, live, found.machine, lab.warnings)
+    return Subject(found.lab, facts, lab.origin, lab.checks, live, found.machine, (*lab.warnings, *unread))
+
+
+def _unread(facts: Facts) -> Iterator[Problem]:
+    """Warn of rules that netlab cannot read, and passes over."""
+    chains = (fact for fact in facts.values() if isinstance(fact, Chain))
+    for chain in chains:
+        for rule in chain.rules:
+            if rule.other is not None:
+                what = f"{chain.node}: chain {chain.name} has a rule that is passed over: {rule.other[:_TOLD]}"
+                yield Problem(_UNREAD, what, severity="warning", fix="look at what it does by nft list ruleset")
 
 
 def _of_file(path: str, world: World | None) -> Subject:

@@ -10,7 +10,7 @@ from netlab.app.listening import listening_of, reached
 from netlab.app.results import span_to_json
 from netlab.app.simulated import Subject, subject_of
 from netlab.app.world import World
-from netlab.errors import Span, UsageError
+from netlab.errors import Problem, Span, UsageError
 from netlab.facts import Key
 from netlab.simulator.compiling import network_of
 from netlab.simulator.network import Network
@@ -32,6 +32,8 @@ class Traced:
     live: bool
     trace: Trace
     origin: Mapping[Key, Span]
+    #: What of the network could not be read.
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def mend(self) -> str | None:
@@ -139,7 +141,7 @@ def trace_in(
         raise _no_address(network, subject, destination)
     question = Question(kind, address, port, size, ttl, dont_fragment)
     found = _followed(network, source, question, subject)
-    return Traced(subject.lab, destination, subject.live, found, subject.origin)
+    return Traced(subject.lab, destination, subject.live, found, subject.origin, subject.unread)
 
 
 def _followed(network: Network, source: str, question: Question, subject: Subject) -> Trace:

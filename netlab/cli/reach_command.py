@@ -50,8 +50,9 @@ def reach_command(
         found = app.reach(target, kind=kind, port=tcp or udp or 0, live=live, against=against)
     call.lab = found.lab
     if call.json:
-        call.document(found.to_json())
+        call.document(found.to_json(), found.warnings)
         return
+    call.warn(found.warnings)
     from netlab.cli.render_reach import against_text, reach_text
 
     call.show(reach_text(found) if found.against is None else against_text(found, found.against))

@@ -68,7 +68,8 @@ def trace_command(
     )
     call.lab = found.lab
     if call.json:
-        call.document(found.to_json())
+        call.document(found.to_json(), found.warnings)
     else:
+        call.warn(found.warnings)
         call.show(trace_text(found))
     return 0 if found.trace.ok else UNANSWERED

@@ -48,7 +48,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Chain(Fact):
-    """A base chain: `kind` is nat or filter, `hook` where it looks, at which `priority`; `policy` accept or drop."""
+    """A base chain: `kind` is nat or filter, `hook` where it looks, at which `priority`; `policy` accept or drop.
+
+    `version` is the only IP version that it looks at, None where it looks at both, as all of netlab's own do.
+    """
 
     family: ClassVar[str] = "chain"
     rank: ClassVar[int] = 2
@@ -61,6 +64,7 @@ class Chain(Fact):
     priority: int
     policy: str = "accept"
     rules: tuple[Rule, ...] = ()
+    version: int | None = None
 
     @property
     def key(self) -> Key:

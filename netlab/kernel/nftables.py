@@ -1,6 +1,6 @@
 """nftables by its own library, libnftables(3), in JSON: one table for each namespace and lab, changed in transactions.
 
-The table is netlab's by its name, `inet netlab-LAB`. Nothing else is looked at or touched.
+The table is netlab's by its name, `inet netlab-LAB`. Nothing else is touched.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Final
 
 from netlab.errors import Unavailable
 from netlab.facts import Chain, Rule
+from netlab.kernel.other_rules import other_chains
 from netlab.kernel.rules import Json, expression, rule_of
 from netlab.names import table_name
 from netlab.plan.steps import Action, Step
@@ -101,6 +102,14 @@ def read_chains(lab: str, node: str) -> list[Chain]:
         )
         for name, (chain, rules) in _listed(lab).items()
     ]
+
+
+def read_other_chains(lab: str, node: str) -> list[Chain]:
+    """Read the base chains of everybody else's tables in the calling thread's namespace."""
+    code, answer, complaint = _run([{"list": {"ruleset": None}}])
+    if code:
+        raise OSError(errno.EINVAL, complaint.strip() or "nftables cannot be read")
+    return other_chains(node, json.loads(answer or '{"nftables": []}')["nftables"], table_name(lab))
 
 
 def change_chains(lab: str, steps: Sequence[Step]) -> None:

@@ -164,13 +164,16 @@ class Reader:
             # The machine alone tells of no lab; nor was anything made without the library.
             asked = frozenset(self._nodes) if len(self._nodes) > 1 and _has_library() else frozenset()
         nodes = [node for name, node in self._fresh.items() if name in asked]
-        if nodes:
-            from netlab.kernel.nftables import read_chains
+        looks = self.scope.other_chains and _has_library()
+        others = [node for node in self._fresh.values() if node.own and looks]
+        if nodes or others:
+            from netlab.kernel.nftables import read_chains, read_other_chains
 
             with journey():
-                for node in nodes:
+                for node in dict.fromkeys((*nodes, *others)):
                     node.place.visit()
-                    yield from read_chains(self.scope.lab, node.name)
+                    yield from read_chains(self.scope.lab, node.name) if node in nodes else ()
+                    yield from read_other_chains(self.scope.lab, node.name) if node in others else ()
 
     def _bridges(self) -> Iterator[Fact]:
         yield from (External(HOST, link.name) for link in self._nodes[HOST].links if self._is_external(link))

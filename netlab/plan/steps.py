@@ -96,6 +96,8 @@ class Scope:
     externals: frozenset[str] = frozenset()
     #: Whether to give observations too.
     observe: bool = False
+    #: Whether to give what others filter and translate in the lab's nodes, too, which is never planned.
+    other_chains: bool = False
     #: On the real machine: keys of the lab's routes, which may go through no device of its own, and names of devices
     #: that netlab, killed, may have left there without a mark.
     routes: frozenset[Key] = frozenset()

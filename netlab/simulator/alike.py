@@ -278,7 +278,7 @@ class _Signature:
             )
             for rule in chain.rules
         )
-        return chain.name, chain.kind, chain.priority, chain.policy, rules
+        return chain.name, chain.kind, chain.priority, chain.policy, chain.version, rules
 
 
 def _port_of(nic: Nic) -> Hashable:

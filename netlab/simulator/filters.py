@@ -148,6 +148,8 @@ def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, p
     manipulates = hook.name in _OF_DESTINATION or hook.name in _OF_SOURCE
     at = -100 if hook.name in _OF_DESTINATION else 100
     for chain in chains:
+        if chain.version not in (None, packet.version):
+            continue
         if not translated and manipulates and chain.kind != "nat" and chain.priority > at:
             before, translated = packet, True
             packet = _apply(packet, tracked, hook, translations)

@@ -63,7 +63,7 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if is_multicast(packet.destination):
         _take_group(walk, nic, packet, leg)
     elif way.kind in (*OWN, "broadcast"):
-        if nic.kind == "lo" or _is_believed(walk, nic, packet, None, leg):
+        if nic.kind in ("lo", "vrf") or _is_believed(walk, nic, packet, None, leg):
             _deliver(walk, nic, packet, way, tracked, leg)
     else:
         _hand_on(walk, nic, packet, way, tracked, leg)

@@ -41,7 +41,8 @@ class Passage:
 def device_of(node: Node, way: Way, out: Nic | None = None) -> Nic:
     """Give the device that a way leads to: `out` where a sender is bound to one and has no route."""
     if way.kind in OWN:
-        return node.devices["lo"]
+        # What a VRF sends to itself goes by the VRF (ip_route_output_key_hash_rcu, ip6_rt_get_dev_rcu).
+        return (way.hop.nic.vrf if way.hop is not None else None) or node.devices["lo"]
     if way.hop is not None:
         return way.hop.nic
     assert out is not None, "only what is bound to a device has no route"
@@ -104,7 +105,7 @@ def leave(walk: Walk, node: Node, passage: Passage, out: Nic | None = None) -> N
         return
     walk.of_node(node).confirm(passage.tracked)
     packet = judgement.packet
-    if nic.kind == "lo":
+    if way.kind in OWN:
         # What goes by `lo` keeps its connection (nf_conntrack_in: previously seen).
         walk.post(walk.layers.receive, walk, nic, Frame(nic.mac, nic.mac, packet, tracked=passage.tracked), leg)
         return

@@ -61,3 +61,62 @@ def test_what_somebody_has_done_by_hand_is_what_ends_the_packet(stage: Stage) ->
     stage.destroy()
     with pytest.raises(UsageError, match="no lab 'tracing' is up"):
         live()
+
+
+#: A table of somebody's own: a chain that looks at what is forwarded, and two that can be jumped to.
+MINE = """
+table ip mine {
+  chain pings { icmp type echo-request drop; }
+  chain some { counter; log prefix "x"; ip saddr 10.0.0.2 reject; }
+  chain forwarded { type filter hook forward priority 5; RULES; }
+}
+"""
+SIX = "table ip6 six { chain f { type filter hook forward priority 0; policy drop; }\n}"
+NAT = """
+table ip t {
+  chain p { type nat hook prerouting priority -100; ip daddr 192.0.2.1 dnat to 10.1.0.2; }
+}
+"""
+
+
+def nft(stage: Stage, text: str) -> None:
+    stage.sh("r", f"nft -f - <<'END'\nflush ruleset\n{text}\nEND\n")
+
+
+@made_up
+def test_what_somebody_filters_in_tables_of_their_own_is_looked_at(stage: Stage) -> None:
+    stage.apply(TEXT)
+    for rules, verdict in (
+        ("ip daddr 10.1.0.2 counter drop", Verdict.FILTERED),
+        ("ip daddr 10.1.0.9 drop", Verdict.DELIVERED),
+        ("ip protocol icmp jump some", Verdict.REJECTED),
+        ("policy drop; ct state established,related accept", Verdict.FILTERED),
+        ("policy drop; iifname eth0 accept; ct state established accept", Verdict.DELIVERED),
+    ):
+        nft(stage, MINE.replace("RULES", rules))
+        found = live()
+        assert (found.trace.verdict, found.warnings) == (verdict, ()), rules
+        assert app.trace("tracing", "a", "10.1.0.2").trace.ok, "of what was applied nothing has changed"
+    assert app.drift("tracing").changes == (), "a table of somebody's own is none of the lab's"
+    nft(stage, SIX)
+    assert live().trace.ok, "it looks at IPv6 alone"
+
+
+@made_up
+def test_a_rule_that_cannot_be_read_is_told(stage: Stage) -> None:
+    stage.apply(TEXT)
+    nft(stage, MINE.replace("RULES", "jump pings"))
+    (unread,) = live().warnings
+    assert unread.what.startswith("r: chain ip mine forwarded has a rule that is passed over: ")
+    assert app.reach("tracing", live=True).warnings == (unread,)
+
+
+@made_up
+def test_what_somebody_translates_is_looked_at(stage: Stage) -> None:
+    stage.apply(TEXT)
+    nft(stage, NAT)
+    found = app.trace("tracing", "a", "192.0.2.1", live=True)
+    assert found.trace.ok
+    assert found.trace.legs[1].node == "b"
+    (step,) = [step for step in found.trace.legs[0].steps if step.what == "translated"]
+    assert step.words == "translates: 192.0.2.1:1 becomes 10.1.0.2:1 by ip daddr 192.0.2.1 dnat ip to 10.1.0.2"
