@@ -193,7 +193,7 @@ def _emit(walk: Walk, bridge: Nic, port: Nic, frame: Frame, vlan: int, leg: int)
     frame = passed
     if bridge.filtering and vlan not in _vlans_of(port).untagged:
         frame = replace(frame, tags=(vlan, *frame.tags))
-    if frame.length + len(frame.tags) * TAG > port.mtu + TAG:
+    if frame.counted > port.mtu + TAG:
         words = f"{frame.length} bytes are more than the MTU of {_port_name(port)} of {bridge}, {port.mtu}"
         walk.end(leg, Verdict.TOO_LONG, port, port.node, words, port.key)
         return

@@ -180,4 +180,6 @@ def _to_neighbour(walk: Walk, node: Node, packet: Packet, nic: Nic, near: str, p
     why, key = why_unanswered(walk.network, nic, near, walk.noted if walk.tells else None)
     walk.end(leg, Verdict.NO_NEIGHBOUR, nic, node, why, key, None, packet)
     code = (3, 1) if packet.version == 4 else (1, 3)
-    errors.report(walk, node, packet, code, leg, passage.into, passage.tracked, at=nic)
+    # Of IPv6 it is still at the device that it came in by, if it did.
+    at = nic if packet.version == 4 or passage.into is None else None
+    errors.report(walk, node, packet, code, leg, passage.into, passage.tracked, at=at)

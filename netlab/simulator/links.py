@@ -28,7 +28,7 @@ def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         return
     if nic.impairment is not None and not _passes(walk, nic, frame, leg):
         return
-    frame = replace(frame, hops=frame.hops + 1)
+    frame = replace(frame, hops=frame.hops + 1, for_host=False)
     if walk.tells and not walk.asking:
         walk.crossed.append((leg, nic, True))
     if nic.kind == "veth":
@@ -93,10 +93,10 @@ def _cross(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     far = nic.peer
     if far is None or not far.up:
         walk.end(leg, Verdict.NO_CARRIER, nic, nic.node, f"the other end of {nic} is down", nic.key)
-    elif frame.length + len(frame.tags) * TAG > far.mtu + TAG:
+    elif frame.counted > far.mtu + TAG:
         words = f"{frame.length} bytes are more than {far} takes, whose MTU is {far.mtu}"
         # Of what goes straight to the cable a socket of IPv6 is told (NET_XMIT_DROP, net_xmit_errno).
-        waits = 0 if frame.passage is None else frame.passage.waits + len(frame.tags) * TAG
+        waits = 0 if frame.passage is None else frame.passage.waits + frame.counted - frame.length
         number = errno.ENOBUFS if waits > far.mtu + TAG else None
         walk.end(leg, Verdict.TOO_LONG, far, far.node, words, far.key, number)
     else:
@@ -153,7 +153,7 @@ def take(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if frame.tags:
         words = f"nobody at {nic} is in VLAN {frame.tags[0]}"
         walk.end(leg, Verdict.VLAN, nic, nic.node, words, nic.key)
-    elif not frame.is_group and frame.destination != nic.mac and nic.kind != "lo":
+    elif not (frame.is_group or frame.destination == nic.mac or frame.for_host or nic.kind == "lo"):
         words = f"the frame is for {frame.destination}, {nic} is {nic.mac}"
         walk.end(leg, Verdict.NOT_TAKEN, nic, nic.node, words, nic.key)
     elif isinstance(frame.payload, Packet):

@@ -158,11 +158,18 @@ class Frame:
     tracked: Any = None
     #: How the node that it is in has sent what it carries (skb_dst); no longer known once it is in another.
     passage: Any = None
+    #: Whether it counts as being for whoever gets it, whatever its MAC (PACKET_HOST).
+    for_host: bool = False
 
     @property
     def is_group(self) -> bool:
         """Whether it is for more than one: broadcast or multicast (the first byte's lowest bit)."""
         return self.destination[1] in "13579bdf"
+
+    @property
+    def counted(self) -> int:
+        """Bytes that count where it may be too long: of its tags the outermost is kept beside it (skb_vlan_tag)."""
+        return self.length + TAG * max(0, len(self.tags) - 1)
 
     @property
     def length(self) -> int:

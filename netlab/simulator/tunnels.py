@@ -181,9 +181,8 @@ def enter_macvlan(walk: Walk, below: Nic, frame: Frame, leg: int) -> None:
     passing = (nic for nic in below.uppers if nic.kind == "macvlan" and nic.options.get("mode") == PASSTHRU)
     only = next(passing, None)
     if only is not None and not frame.is_group:
-        # It takes everything for its own (pkt_type); a bridge or bond above looks at the MAC itself.
-        own = frame if only.master is not None else replace(frame, destination=only.mac)
-        walk.layers.receive(walk, only, own, leg)
+        # It takes everything for its own; a bridge or bond above looks at the MAC itself.
+        walk.layers.receive(walk, only, replace(frame, for_host=True), leg)
         return
     if frame.is_group:
         walk.layers.take(walk, below, frame, leg)  # the others get their copies later (macvlan_process_broadcast)
