@@ -51,15 +51,17 @@ def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None
     walk.run_apart(walk.layers.transmit, walk, nic, Frame(nic.mac, question_mac(target), Question(target, asker)), leg)
     found = walk.neighbours.get((nic, target))
     if found is not None and walk.tells:
-        walk.tell(leg, "asked", nic, node, f"{nic.name} asks who has {target}: {_holder(walk, found)}{found}", nic.key)
+        walk.tell(leg, "asked", nic, node, f"{nic.name} asks who has {target}: {_told(walk, target, found)}", nic.key)
     return found
 
 
-def _holder(walk: Walk, mac: str) -> str:
-    """Name the device that has told its MAC."""
-    answered = (end for end in walk.noted if end.verdict is Verdict.DELIVERED and end.device is not None)
-    named = (f"{end.node}:{end.device}, " for end in answered if _mac_of(walk, end) == mac)
-    return next(named, "")
+def _told(walk: Walk, target: str, mac: str) -> str:
+    """Name the device that has told its MAC first, the MAC, and those that have told another after that."""
+    answered = [end for end in walk.noted if end.verdict is Verdict.DELIVERED and end.words == target]
+    first = next((f"{end.node}:{end.device}, " for end in answered if _mac_of(walk, end) == mac), "")
+    others = dict.fromkeys(f"{end.node}:{end.device}" for end in answered if _mac_of(walk, end) != mac)
+    later = f"; later also {', '.join(list(others)[:3])}" if others else ""
+    return f"{first}{mac}{later}"
 
 
 def _mac_of(walk: Walk, end: End) -> str:
@@ -104,7 +106,7 @@ def take_question(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if why is None and not _let_out(walk, nic, payload.target, payload.asker):
         why = "its chains drop the answer"
     if why is None:
-        walk.end(leg, Verdict.DELIVERED, nic, nic.node)
+        walk.end(leg, Verdict.DELIVERED, nic, nic.node, payload.target)
         # An advertisement is a packet like any other: it goes where its node believes the asker to be.
         known = nic.node.neighbours.get((nic.name, payload.asker)) if ":" in payload.target else None
         back = known[0] if known is not None else frame.source

@@ -149,7 +149,8 @@ def tell_route(walk: Walk, node: Node, way: Way, packet: Packet, leg: int) -> No
     table = {254: "main", 255: "local"}.get(entry.table, str(entry.table))
     rule = way.choice.fact if way.choice is not None else None
     said = "" if rule is None else f" by rule {rule.priority}"
-    words = f"routes {packet.destination} by {entry.to}{hop} {device}, table {table}{said}"
+    chosen = f", one of {len(entry.hops)} ways" if len(entry.hops) > 1 else ""
+    words = f"routes {packet.destination} by {entry.to}{hop} {device}, table {table}{said}{chosen}"
     walk.tell(leg, "route", way.hop.nic if way.hop is not None else None, node, words, entry.key)
 
 

@@ -216,3 +216,31 @@ def test_a_device_without_a_carrier() -> None:
   b: {interfaces: {eth0: {address: 10.0.0.2/24, up: false}}}
 """
     assert why(text, "a", "10.0.0.2") == "a:eth0 has no carrier, so nobody tells where 10.0.0.2 is: b:eth0 is down"
+
+
+def test_who_answers_later_is_named_too() -> None:
+    text = """
+bridges: {lan: {address: none}}
+netns:
+  a: {interfaces: {eth0: {bridge: lan, address: 10.0.0.1/24}}}
+  b:
+    interfaces:
+      eth0: {bridge: lan, address: 10.0.0.2/24, mac: "02:00:00:00:00:b0"}
+      eth1: {bridge: lan, address: 10.1.0.2/24, mac: "02:00:00:00:00:b1"}
+    sysctls: {net.ipv4.conf.all.arp_ignore: IGNORE}
+"""
+    both = send(network(text.replace("IGNORE", "0")), "a", "10.0.0.2").legs[0]
+    assert told(both, "asked") == ["a: eth0 asks who has 10.0.0.2: b:eth1, 02:00:00:00:00:b1; later also b:eth0"]
+    one = send(network(text.replace("IGNORE", "1")), "a", "10.0.0.2").legs[0]
+    assert told(one, "asked") == ["a: eth0 asks who has 10.0.0.2: b:eth0, 02:00:00:00:00:b0"]
+
+
+def test_a_route_with_several_ways_says_so() -> None:
+    text = """
+  a:
+    interfaces: {eth0: {peer: "b:eth0", address: 10.0.0.1/24}, eth1: {peer: "b:eth1", address: 10.1.0.1/24}}
+    routes: [{to: 192.0.2.0/24, hops: [{via: 10.0.0.2}, {via: 10.1.0.2}]}]
+  b: {interfaces: {eth0: {address: 10.0.0.2/24}, eth1: {address: 10.1.0.2/24}}}
+"""
+    (words,) = told(send(network(text), "a", "192.0.2.1").legs[0], "route")
+    assert words.endswith(", one of 2 ways")
