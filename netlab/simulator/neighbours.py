@@ -96,7 +96,10 @@ def take_question(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if isinstance(payload, Told):
         if not _let_in(walk, nic, payload.target, payload.asker):
             return
-        walk.neighbours.setdefault((nic, payload.target), frame.source)  # of several the first (LOCKTIME)
+        asked = nic, payload.target
+        walk.answers.setdefault(asked, []).append(frame.source)
+        if walk.firsts.get(asked, frame.source) == frame.source:
+            walk.neighbours.setdefault(asked, frame.source)  # of several the first (LOCKTIME)
         return
     why = _why_silent(nic, payload)
     if not _let_in(walk, nic, payload.asker, solicited(payload.target)):

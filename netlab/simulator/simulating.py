@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from netlab.simulator import input as incoming
@@ -53,12 +53,14 @@ def simulate(
     *,
     listeners: Collection[tuple[str, str, int]] = (),
     tells: bool = True,
+    firsts: Mapping[tuple[Nic, str], str] | None = None,
 ) -> Walk:
     """Send a packet from a node, and follow it and every answer to their ends.
 
-    `listeners` are (node, tcp or udp, port). An empty source is chosen as the node's kernel would.
+    `listeners` are (node, tcp or udp, port). An empty source is chosen as the node's kernel would. `firsts`: the MAC
+    that a device is told first of an address, where several answer and the shortest way is not to decide.
     """
-    walk = Walk(network, _LAYERS, listeners, tells)
+    walk = Walk(network, _LAYERS, listeners, tells, firsts=firsts or {})
     sender = network.nodes[node]
     leg = walk.new_leg(packet, sender, None)
     output.send(walk, sender, packet, leg)

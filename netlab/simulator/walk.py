@@ -7,7 +7,7 @@ are queued, so that neither a flood nor a routing loop goes deep; a question for
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -103,6 +103,9 @@ class Walk:
     hosts: dict[Nic, dict[str, str]] = field(default_factory=dict)
     neighbours: dict[tuple[Nic, str], str] = field(default_factory=dict)
     connections: dict[Node, Connections] = field(default_factory=dict)
+    #: By device and address: whose answer comes first, where it is not the one over the shortest way; all that came.
+    firsts: Mapping[tuple[Nic, str], str] = field(default_factory=dict)
+    answers: dict[tuple[Nic, str], list[str]] = field(default_factory=dict)
     #: Where questions for neighbours ended, and who heard one: `ignored` said nothing, `delivered` answered.
     noted: list[End] = field(default_factory=list)
     #: Delay in microseconds and the share that arrives, of each leg, by the impairments on its way.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from netlab.simulator.network import Network, Nic
@@ -54,7 +54,24 @@ def question_of(probe: Probe) -> Question:
 
 def predict(network: Network, probe: Probe, listeners: Collection[Listener]) -> Observation:
     """Give what the simulator says of a probe."""
-    walk = simulate(network, probe.source, question_of(probe).packet(), listeners=listeners, tells=False)
+    return _told(_walk(network, probe, listeners), probe)
+
+
+def predict_races(network: Network, probe: Probe, listeners: Collection[Listener]) -> Iterator[Observation]:
+    """Give what else it could say: where several answer for one address, another's answer may come first."""
+    for asked, macs in _walk(network, probe, listeners).answers.items():
+        for mac in sorted({*macs} - {macs[0]}):
+            yield _told(_walk(network, probe, listeners, {asked: mac}), probe)
+
+
+def _walk(
+    network: Network, probe: Probe, listeners: Collection[Listener], firsts: Mapping[tuple[Nic, str], str] | None = None
+) -> Walk:
+    packet = question_of(probe).packet()
+    return simulate(network, probe.source, packet, listeners=listeners, tells=False, firsts=firsts)
+
+
+def _told(walk: Walk, probe: Probe) -> Observation:
     errno = end_of(walk, 0).errno
     # A device with the MAC of the one below takes its packets: whether they count as taken in below, too, is open.
     arrivals = frozenset(

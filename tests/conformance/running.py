@@ -15,9 +15,10 @@ from netlab.app.targets import look_up
 from netlab.app.world import World
 from netlab.namespaces.inside import run_inside
 from netlab.simulator.compiling import network_of
+from netlab.simulator.network import Network
 from netlab.topology import read
 from netlab.topology.lab import Lab
-from tests.conformance.agreement import Disagreement, comparable, disagreements, predict
+from tests.conformance.agreement import Disagreement, comparable, disagreements, predict, predict_races
 from tests.conformance.forget import forget
 from tests.conformance.hurry import hurry
 from tests.conformance.labs import USUAL, random_topology
@@ -43,6 +44,8 @@ class LabRun:
     probes: int
     disagreements: tuple[Disagreement, ...]
     passing: int = 0
+    #: How many agree only if, of several answers for one address, another comes first.
+    raced: int = 0
     #: Words of a lab that could not be applied.
     fault: str | None = None
     listeners: frozenset[Listener] = frozenset()
@@ -55,6 +58,7 @@ class Tally:
     labs: int = 0
     probes: int = 0
     passing: int = 0
+    raced: int = 0
     disagreeing: list[tuple[LabRun, Disagreement]] = field(default_factory=list)
     faults: list[LabRun] = field(default_factory=list)
 
@@ -62,6 +66,7 @@ class Tally:
         self.labs += 1
         self.probes += run.probes
         self.passing += run.passing
+        self.raced += run.raced
         self.disagreeing += [(run, one) for one in run.disagreements]
         if run.fault is not None:
             self.faults.append(run)
@@ -77,7 +82,8 @@ class Tally:
         rate = f"{self.rate:.3%}" if self.disagreeing else "100 %"
         faults = f", {len(self.faults)} labs could not be run" if self.faults else ""
         again = f", {self.passing} of them only when asked again" if self.passing else ""
-        return f"{agree} of {self.probes} packets in {self.labs} labs agree ({rate}){again}{faults}"
+        raced = f", {self.raced} where another's answer came first" if self.raced else ""
+        return f"{agree} of {self.probes} packets in {self.labs} labs agree ({rate}){again}{raced}{faults}"
 
 
 def run_lab(seed: int, count: int, folder: Path, features: Collection[str] = USUAL) -> LabRun:
@@ -98,13 +104,22 @@ def run_text(text: str, probes: Sequence[Probe], listeners: frozenset[Listener],
     if applied.outcome != "applied":
         return LabRun(seed, text, 0, (), fault="; ".join(problem.what for problem in applied.problems))
     try:
-        found, passing = _compare(lab, probes, listeners)
-        return LabRun(seed, text, len(probes), tuple(found), passing, listeners=listeners)
+        left, at_first = _compare(lab, probes, listeners)
+        network = network_of(lab.facts)
+        found = [one for one in left if not _another_came_first(network, one, listeners)]
+        passing, raced = at_first - len(left), len(left) - len(found)
+        return LabRun(seed, text, len(probes), tuple(found), passing, raced, listeners=listeners)
     finally:
         app.destroy(lab.name)
 
 
+def _another_came_first(network: Network, one: Disagreement, listeners: frozenset[Listener]) -> bool:
+    """Tell whether the kernel does what it would if, of several answers for one address, another came first."""
+    return any(not disagreements([other], [one.observed]) for other in predict_races(network, one.probe, listeners))
+
+
 def _compare(lab: Lab, probes: Sequence[Probe], listeners: frozenset[Listener]) -> tuple[list[Disagreement], int]:
+    """Give what disagrees to the last, and how many did at first."""
     network = network_of(lab.facts)
     predicted = {probe.number: predict(network, probe, listeners) for probe in probes}
     sandbox = look_up(World.here(), lab.name).sandbox
@@ -131,7 +146,7 @@ def _compare(lab: Lab, probes: Sequence[Probe], listeners: frozenset[Listener]) 
 
             still += disagreements([predicted[probe.number] for probe in few], seen(again))
         left = still
-    return left, at_first - len(left)
+    return left, at_first
 
 
 def _one_of_each(probes: Sequence[Probe]) -> list[list[Probe]]:

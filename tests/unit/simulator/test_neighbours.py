@@ -8,7 +8,8 @@ from netlab.facts import Chain, Rule
 from netlab.simulator.compiling import network_of
 from netlab.simulator.neighbours import solicited
 from netlab.simulator.network import Network
-from netlab.simulator.simulating import ask
+from netlab.simulator.packet import Packet
+from netlab.simulator.simulating import ask, simulate
 from netlab.simulator.verdicts import Verdict
 from tests.unit.simulator.networks import facts_of, network, send, told
 
@@ -218,8 +219,7 @@ def test_a_device_without_a_carrier() -> None:
     assert why(text, "a", "10.0.0.2") == "a:eth0 has no carrier, so nobody tells where 10.0.0.2 is: b:eth0 is down"
 
 
-def test_who_answers_later_is_named_too() -> None:
-    text = """
+ANSWERED_TWICE = """
 bridges: {lan: {address: none}}
 netns:
   a: {interfaces: {eth0: {bridge: lan, address: 10.0.0.1/24}}}
@@ -229,9 +229,12 @@ netns:
       eth1: {bridge: lan, address: 10.1.0.2/24, mac: "02:00:00:00:00:b1"}
     sysctls: {net.ipv4.conf.all.arp_ignore: IGNORE}
 """
-    both = send(network(text.replace("IGNORE", "0")), "a", "10.0.0.2").legs[0]
+
+
+def test_who_answers_later_is_named_too() -> None:
+    both = send(network(ANSWERED_TWICE.replace("IGNORE", "0")), "a", "10.0.0.2").legs[0]
     assert told(both, "asked") == ["a: eth0 asks who has 10.0.0.2: b:eth1, 02:00:00:00:00:b1; later also b:eth0"]
-    one = send(network(text.replace("IGNORE", "1")), "a", "10.0.0.2").legs[0]
+    one = send(network(ANSWERED_TWICE.replace("IGNORE", "1")), "a", "10.0.0.2").legs[0]
     assert told(one, "asked") == ["a: eth0 asks who has 10.0.0.2: b:eth0, 02:00:00:00:00:b0"]
 
 
@@ -244,3 +247,14 @@ def test_a_route_with_several_ways_says_so() -> None:
 """
     (words,) = told(send(network(text), "a", "192.0.2.1").legs[0], "route")
     assert words.endswith(", one of 2 ways")
+
+
+def test_another_may_be_made_to_answer_first() -> None:
+    found = network(ANSWERED_TWICE.replace("IGNORE", "0"))
+    packet = Packet("", "10.0.0.2", "icmp", "echo")
+    walk = simulate(found, "a", packet)
+    asked = (found.nodes["a"].devices["eth0"], "10.0.0.2")
+    assert walk.answers == {asked: ["02:00:00:00:00:b1", "02:00:00:00:00:b0"]}
+    other = simulate(found, "a", packet, firsts={asked: "02:00:00:00:00:b0"})
+    assert [nic.name for leg, nic, _ in other.arrivals if leg == 0] == ["eth0"]
+    assert [nic.name for leg, nic, _ in walk.arrivals if leg == 0] == ["eth1"]
