@@ -15,9 +15,11 @@ pytestmark = pytest.mark.kernel
 
 NAMES = ("bridge3-outside", "docker0", "dual-stack", "dummy-vip", "programs", "publish", "router", "settings", "xocker")
 FILES = [PROJECT / "topologies" / f"{name}.yml" for name in NAMES]
+#: Programs whose packets the kernel itself spoils.
+SPOILT = PROJECT / "tests" / "traces" / "verdicts" / "kernel-fault" / "topology.yml"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [*FILES, SPOILT], ids=lambda file: file.stem)
 @made_up
 def test_kernel_and_simulator_agree_on_an_example(stage: Stage, file: Path) -> None:
     done = stage.apply(file.read_text())
