@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from netlab.simulator import neighbours
 from netlab.simulator.fib import Asked, look_up
-from netlab.simulator.filters import Hook, pass_chains
+from netlab.simulator.filters import pass_chains
 from netlab.simulator.leaving import allowed
+from netlab.simulator.matching import Hook
 from netlab.simulator.network import Nic
 from netlab.simulator.packet import Frame, Packet
 from netlab.simulator.walk import Walk

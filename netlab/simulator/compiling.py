@@ -1,12 +1,11 @@
 """Facts -> a Network: what the kernel would keep of them, and what it makes by itself.
 
-Sources: net/ipv4/fib_frontend.c (fib_add_ifaddr: local, connected and broadcast routes), net/ipv6/addrconf.c,
-net/core/fib_rules.c and ip-rule(8) (the rules of every namespace), drivers/net/vrf.c.
+Sources: net/core/fib_rules.c and ip-rule(8) (the rules of every namespace), drivers/net/vrf.c.
 """
 
 from __future__ import annotations
 
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_network
 
 from netlab.facts import (
     Address,
@@ -42,11 +41,12 @@ from netlab.simulator.network import (
     Nic,
     Node,
 )
-from netlab.simulator.packet import BITS, Version, link_local, number_of
+from netlab.simulator.own_routes import route_address, route_link_local
+from netlab.simulator.packet import BITS, Version, number_of
 from netlab.simulator.spanning_tree import close_ports
 
-#: Metrics of routes that the kernel makes for IPv6 addresses, and of those that say none (IP6_RT_PRIO_*).
-_CONNECTED6, _USER6 = 256, 1024
+#: Metric of routes of IPv6 that say none (IP6_RT_PRIO_USER).
+_USER6 = 1024
 #: What stands for the MAC of a device of which none is said: it begins so, and is nobody else's.
 _UNSAID = "0e-"
 #: Where the rule of VRFs stands (net/core: l3mdev, drivers/net/vrf.c).
@@ -208,12 +208,12 @@ class _Compiler:
                     choices.sort(key=lambda one: one.priority)
             lo = node.devices["lo"]
             for address, length in lo.addresses[:2] if lo.up else ():
-                _route_address(lo, address, length)  # its own come when it is set up
+                route_address(lo, address, length)  # its own come when it is set up
         for nic, address, length in self._given:
-            _route_address(nic, address, length)
+            route_address(nic, address, length)
         for node in self.network.nodes.values():
             for nic in node.devices.values():
-                _route_link_local(nic)
+                route_link_local(nic)
         self.network.budget += BUDGET_OF_DEVICE * sum(len(node.devices) for node in self.network.nodes.values())
         close_ports(self.network)
         # A gateway that only another route leads to comes after that one.
@@ -271,88 +271,3 @@ def _device_to(node: Node, version: Version, via: str | None) -> Nic | None:
         if entry.kind == "unicast" and entry.hops and entry.hops[0].via is None:
             return entry.hops[0].nic
     return None
-
-
-def _route_address(nic: Nic, address: str, length: int) -> None:
-    """Give the routes that come with an address: to itself, to its network, to everybody in that."""
-    nic.node.addresses.setdefault(address, nic)
-    if ":" in address:
-        _route_ipv6(nic, address, length)
-    else:
-        _route_ipv4(nic, address, length, _primary(nic, address, length))
-
-
-def _route_link_local(nic: Nic) -> None:
-    """Give the address that a device makes of its MAC by itself."""
-    if nic.kind not in ("lo", *_NO_LINK_LOCAL) and nic.up and nic.speaks(6) and ":" in nic.mac:
-        own = link_local(nic.mac)
-        nic.node.addresses.setdefault(own, nic)
-        _add(nic, 6, "local", own, 128, LOCAL_TABLE, 0, own)
-
-
-#: Kinds that get no link-local address: members of bridges and bonds do get one, if they are up.
-_NO_LINK_LOCAL = ("vrf", "tun")
-
-
-def _tables(nic: Nic) -> tuple[int, int]:
-    """Give the tables that a device's own addresses and its networks go into: a VRF has one for both."""
-    vrf = nic.vrf
-    return (LOCAL_TABLE, MAIN_TABLE) if vrf is None else (int(vrf.options["table"]),) * 2
-
-
-def _route_ipv4(nic: Nic, address: str, length: int, primary: str) -> None:
-    local, main = _tables(nic)
-    # An address belongs to the node even while its device is down (fib_sync_down_dev).
-    _add(nic, 4, "local", address, 32, local, 0, primary)
-    if not nic.up or primary != address or length == 32:
-        return
-    if nic.kind == "lo":
-        _add(nic, 4, "local", address, length, local, 0, primary)
-        return
-    _add(nic, 4, "unicast", address, length, main, 0, primary)
-    if length < 31:
-        last = str(ip_interface(f"{address}/{length}").network.broadcast_address)
-        _add(nic, 4, "broadcast", last, 32, local, 0, primary)
-
-
-def _primary(nic: Nic, address: str, length: int) -> str:
-    """Give the first address of a device in the same network: the others are its secondaries."""
-    number = number_of(address) >> (32 - length)
-    same = (own for own, bits in nic.of_version(4) if bits == length and number_of(own) >> (32 - length) == number)
-    return next(same, address)
-
-
-def _route_ipv6(nic: Nic, address: str, length: int) -> None:
-    if not nic.speaks(6):
-        return
-    local, main = _tables(nic)
-    _add(nic, 6, "local", address, 128, local, 0, address)
-    # An address that a device that is down was given is the node's own all the same (fc_ignore_dev_down).
-    if nic.kind != "lo" and nic.up:
-        # Connected routes of IPv6 prefer no source: RFC 6724 chooses.
-        _add(nic, 6, "unicast", address, length, main, _CONNECTED6, None)
-    if nic.up and length < 127 and nic.node.own_setting(6, nic, "forwarding"):
-        # A router has the address of each of its subnets (addrconf_join_anycast).
-        base = str(ip_interface(f"{address}/{length}").network.network_address)
-        nic.node.anycast.setdefault(base, []).append(nic)
-        _add(nic, 6, "anycast", base, 128, local, 0, None, of=f"{address}/{length}")
-
-
-def _add(
-    nic: Nic,
-    version: Version,
-    kind: str,
-    address: str,
-    length: int,
-    table: int,
-    metric: int,
-    source: str | None,
-    *,
-    of: str | None = None,
-) -> None:
-    """Add a route that comes with an address: with its `source`, or another that is said (`of`), or its own."""
-    network = ip_interface(f"{address}/{length}").network
-    held = next((bits for own, bits in nic.addresses if own == (source or address)), length)
-    key = ("address", nic.node.name, nic.name, of or f"{source or address}/{held}")
-    entry = Entry(str(network), length, kind, table, (Hop(None, nic),), metric, source, None, key)
-    nic.node.table(version, table).add(entry, int(network.network_address), BITS[version])

@@ -5,8 +5,8 @@ Sources: net/ipv4/icmp.c (icmp_send), net/ipv6/icmp.c (icmp6_send); RFC 1812, 4.
 
 from __future__ import annotations
 
+from netlab.simulator.connections import Tracked
 from netlab.simulator.fib import Asked, choose_source, look_up
-from netlab.simulator.filters import Tracked
 from netlab.simulator.network import Nic, Node
 from netlab.simulator.packet import QUOTED4, QUOTED6, IcmpError, Packet, is_multicast, number_of
 from netlab.simulator.walk import Walk

@@ -10,9 +10,11 @@ from dataclasses import replace
 from typing import Final
 
 from netlab.simulator import errors, output, tunnels
+from netlab.simulator.connections import Tracked
 from netlab.simulator.fib import OWN, Asked, Way, doubt_source, is_martian, look_up
-from netlab.simulator.filters import Hook, Tracked, pass_chains
+from netlab.simulator.filters import pass_chains
 from netlab.simulator.leaving import Passage, allowed, end_too_big, leave, mtu_of
+from netlab.simulator.matching import Hook
 from netlab.simulator.network import Nic, Node
 from netlab.simulator.packet import DATAGRAM_SIZE, Frame, Packet, is_link_local, is_multicast
 from netlab.simulator.verdicts import Verdict

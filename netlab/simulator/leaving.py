@@ -13,8 +13,10 @@ from netlab.facts import Chain, Key, Rule
 from netlab.facts.firewall import rule_key
 from netlab.facts.rule_text import rule_text
 from netlab.simulator import errors, neighbours
+from netlab.simulator.connections import Tracked
 from netlab.simulator.fib import OWN, Way, choose_source, select_address
-from netlab.simulator.filters import Hook, Judgement, Tracked, pass_chains
+from netlab.simulator.filters import Judgement, pass_chains
+from netlab.simulator.matching import Hook
 from netlab.simulator.network import Nic, Node
 from netlab.simulator.packet import BROADCAST, Frame, Packet, group_mac, is_multicast
 from netlab.simulator.unanswered import why_unanswered

@@ -10,7 +10,8 @@ from ipaddress import IPv6Address
 from typing import Final
 
 from netlab.simulator.fib import Asked, doubt_source, is_martian, look_up, select_address
-from netlab.simulator.filters import Hook, pass_chains
+from netlab.simulator.filters import pass_chains
+from netlab.simulator.matching import Hook
 from netlab.simulator.network import Nic, Node
 from netlab.simulator.packet import Frame, Packet, Question, Told, is_link_local, link_local, number_of, question_mac
 from netlab.simulator.verdicts import Verdict

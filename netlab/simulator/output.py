@@ -9,9 +9,11 @@ import errno
 from dataclasses import replace
 from typing import Final
 
+from netlab.simulator.connections import Tracked
 from netlab.simulator.fib import OWN, Asked, Way, choose_source, look_up, source_for
-from netlab.simulator.filters import Hook, Tracked, pass_chains
+from netlab.simulator.filters import pass_chains
 from netlab.simulator.leaving import Passage, allowed, device_of, is_too_big, leave
+from netlab.simulator.matching import Hook
 from netlab.simulator.network import Hop, Nic, Node
 from netlab.simulator.packet import Packet, is_loopback, is_multicast, number_of
 from netlab.simulator.verdicts import Verdict

@@ -7,8 +7,8 @@ from typing import Final
 
 from netlab.simulator import input as incoming
 from netlab.simulator import links, neighbours, output
+from netlab.simulator.connections import Tracked
 from netlab.simulator.fib import Asked, look_up, select_address, source_for
-from netlab.simulator.filters import Tracked
 from netlab.simulator.network import Network, Nic, Node
 from netlab.simulator.packet import Frame, Packet, Question, question_mac
 from netlab.simulator.walk import Walk

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from netlab.facts import Key
-from netlab.simulator.filters import Connections, Tracked
+from netlab.simulator.connections import Connections, Tracked
 from netlab.simulator.network import Network, Nic, Node
 from netlab.simulator.packet import Frame, Packet
 from netlab.simulator.verdicts import Verdict

@@ -9,7 +9,8 @@ import pytest
 from netlab.facts import Chain, Rule
 from netlab.facts.firewall import rule_key
 from netlab.simulator.compiling import network_of
-from netlab.simulator.filters import Connections, Hook, Tracked, inverse, matches, tuple_of
+from netlab.simulator.connections import Connections, Tracked, inverse, tuple_of
+from netlab.simulator.matching import Hook, matches
 from netlab.simulator.packet import IcmpError, Packet
 from netlab.simulator.verdicts import Verdict
 from tests.unit.simulator.networks import errors_told, facts_of, network, send, told, verdict

@@ -1,0 +1,60 @@
+"""What a rule of a chain looks at: the packet, its devices, its connection.
+
+Source: nft(8), nf_conntrack_core.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from netlab.facts import Rule
+from netlab.simulator.connections import Tracked
+from netlab.simulator.fib import within
+from netlab.simulator.network import Nic, Node
+from netlab.simulator.packet import Packet
+
+#: Hooks at which destinations and sources are translated (nf_nat_core.c, HOOK2MANIP).
+OF_DESTINATION = ("prerouting", "output")
+OF_SOURCE = ("postrouting", "input")
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Where a packet is looked at: the hook, the devices it came in and goes out by, what choosing an address needs."""
+
+    name: str
+    into: Nic | None
+    out: Nic | None
+    #: The address that masquerading would give, by the device and next hop.
+    masquerade: Callable[[], str | None] = lambda: None
+    #: Of the node's own packets: routes one anew whose destination is translated, at once (nf_nat_ipv4_local_fn).
+    reroute: Callable[[Packet], bool] = lambda packet: True
+
+
+def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hook: Hook) -> bool:
+    """Tell whether a rule looks at a packet; what netlab cannot read it takes to match nothing."""
+    if rule.other is not None or (rule.to is not None and (":" in rule.to) != (packet.version == 6)):
+        return False
+    for name, nic in ((rule.iif, hook.into), (rule.oif, hook.out)):
+        if name is not None and (nic is not None and nic.name == name.removeprefix("!")) == name.startswith("!"):
+            return False
+    if rule.source is not None and not within(packet.source, rule.source):
+        return False
+    if rule.destination is not None and not within(packet.destination, rule.destination):
+        return False
+    if rule.local and not _is_local(node, packet.destination):
+        return False
+    if rule.translated and (tracked is None or not tracked.connection.translated_destination):
+        return False
+    if rule.states and (tracked is None or tracked.state not in rule.states):
+        return False
+    if rule.protocol is not None and rule.protocol != packet.protocol:
+        return False
+    return not rule.ports or any(low <= packet.dport <= high for low, high in rule.ports)
+
+
+def _is_local(node: Node, destination: str) -> bool:
+    """Tell whether an address is the node's; one in a VRF is not (nft_fib_ipv4.c; before Linux 6.16)."""
+    holder = node.addresses.get(destination)
+    return destination.startswith("127.") or (holder is not None and holder.vrf is None)
