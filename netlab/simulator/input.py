@@ -49,11 +49,14 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         if node.tracks:
             tracked = tracked or walk.of_node(node).find(packet)
             packet = replace(packet, checked=True)  # fragments are put together first (nf_defrag_ipv4.c)
-        judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("prerouting", nic, None))
-        if not allowed(walk, node, judgement, nic, None, leg, tracked):
-            return
-        packet = judgement.packet
-    into = nic.vrf or nic
+        # A VRF has it looked at once more, as its own (vrf_rcv_nfhook).
+        for by in dict.fromkeys((nic, nic.vrf or nic)):
+            judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("prerouting", by, None))
+            if not allowed(walk, node, judgement, by, None, leg, tracked):
+                return
+            packet = judgement.packet
+    # IPv4 goes on by the device that it came in by, IPv6 by its VRF (ip_rcv_finish, ip6_route_input).
+    into = nic if version == 4 else nic.vrf or nic
     if version == 4 and is_martian(node, into, packet.source, packet.destination):
         words = f"{node.name} takes nothing from {packet.source} to {packet.destination} by {nic}"
         walk.end(leg, Verdict.MARTIAN, nic, node, words, nic.key, None, packet)
@@ -86,7 +89,7 @@ def _is_believed(walk: Walk, nic: Nic, packet: Packet, out: Nic | None, leg: int
     if packet.version == 6:
         return True
     node = nic.node
-    doubt = doubt_source(node, nic.vrf or nic, packet.source, packet.destination, out)
+    doubt = doubt_source(node, nic, packet.source, packet.destination, out)
     if doubt is None:
         return True
     verdict = Verdict.MARTIAN if doubt == "martian" else Verdict.RP_FILTER

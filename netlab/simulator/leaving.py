@@ -66,7 +66,7 @@ def allowed(
         return found.verdict == "accept"
     words = _blamed(node, found.chain, found.rule)
     key = _key_of(found.chain, found.rule)
-    number = errno.EPERM if into is None else None
+    number = errno.EPERM if into is None and (out is None or out.kind != "vrf") else None
     verdict = Verdict.REJECTED if found.verdict == "reject" else Verdict.FILTERED
     walk.end(leg, verdict, into or out, node, words, key, number, found.packet)
     # Of a fragment alone nobody can tell whether it is sound: nobody is told (nf_send_unreach, nf_send_unreach6).
