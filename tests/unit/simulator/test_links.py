@@ -8,6 +8,8 @@ import pytest
 
 from netlab.simulator.links import active_member
 from netlab.simulator.network import Network
+from netlab.simulator.packet import Packet
+from netlab.simulator.simulating import simulate
 from netlab.simulator.verdicts import Verdict
 from tests.unit.simulator.networks import network, send, told, verdict
 
@@ -221,3 +223,55 @@ def test_a_program_hears_nothing_of_a_vrf_unless_it_is_told_to(accepts: int, ans
 """
     assert send(network(text), "a", "10.0.0.2", ("b", "tcp", 80), kind="tcp", port=80).answer == answer
     assert send(network(text), "a", "10.0.0.2").ok
+
+
+VRF_OUTPUT = """
+  a:
+    interfaces: {eth0: {peer: "b:eth0", address: 10.0.0.1/24}}
+    vrfs: {red: {table: 10, devices: [eth0]}}
+    routes: [{to: 10.0.0.2/32, dev: eth0}]
+    rules: RULES
+    firewall: {output: OUTPUT}
+  b: {interfaces: {eth0: {address: 10.0.0.2/24}}, forwarding: true}
+"""
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ("{drop: [{icmp: true}]}", None),  # as the VRF's, of which nobody is told
+        ("{drop: [{out: eth0}]}", errno.EPERM),  # as the device's
+        ("{policy: drop, accept: [{out: eth0}]}", None),
+    ],
+)
+def test_what_leaves_by_a_vrf_is_filtered_twice(output: str, expected: int | None) -> None:
+    found = send(network(VRF_OUTPUT.replace("OUTPUT", output).replace("RULES", "[]")), "a", "10.0.0.2")
+    assert (found.legs[0].end.verdict, found.legs[0].end.errno) == (Verdict.FILTERED, expected)
+
+
+@pytest.mark.parametrize(("rule", "ok"), [("in: eth0", True), ("in: red", False)])
+def test_a_policy_rule_of_ipv4_knows_the_device_of_a_vrf_that_a_packet_came_in_by(rule: str, ok: bool) -> None:
+    text = f"""
+  a: {{interfaces: {{eth0: {{peer: "r:eth0", address: 10.0.0.2/24}}}}, gateway: 10.0.0.1}}
+  r:
+    forwarding: true
+    interfaces: {{eth0: {{address: 10.0.0.1/24}}, eth1: {{peer: "b:eth0", address: 10.1.0.1/24}}}}
+    vrfs: {{red: {{table: 10, devices: [eth0, eth1]}}}}
+    routes: [{{to: 10.9.0.0/16, via: 10.1.0.2, table: 100}}]
+    rules: [{{{rule}, table: 100}}]
+  b: {{interfaces: {{eth0: {{address: 10.1.0.2/24}}, lo: {{address: 10.9.0.1/32}}}}, gateway: 10.1.0.1}}
+"""
+    assert send(network(text), "a", "10.9.0.1").ok == ok
+
+
+def test_a_bond_takes_nothing_by_a_member_that_rests() -> None:
+    text = """
+bridges: {lan: {ageing: 0, address: none}}
+netns:
+  a: {interfaces: {eth0: {bridge: lan, address: 10.0.0.1/24}}}
+  b:
+    interfaces: {eth0: {bridge: lan, address: none}, eth1: {bridge: lan, address: none}}
+    bonds: {bond0: {devices: [eth0, eth1], address: 10.0.0.2/24}}
+"""
+    walk = simulate(network(text), "a", Packet("", "10.0.0.2", "icmp", "echo"))
+    assert [(nic.name, leg) for leg, nic, _ in walk.arrivals if nic.node.name == "b"] == [("bond0", 0)]

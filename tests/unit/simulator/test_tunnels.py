@@ -288,3 +288,57 @@ netns:
     assert told(send(network(text), "n", "10.0.0.2").legs[0], "asked")[0].startswith(
         "n: eth0 asks who has 10.0.0.2: s:eth0"
     )
+
+
+HEARING = """
+bridges: {lan: {address: none}}
+netns:
+  s:
+    interfaces: {eth0: {bridge: lan, address: 10.0.0.1/24}}
+    ipvlans: {iv0: {dev: eth0, address: 10.0.0.2/24}, iv1: {dev: eth0, address: 10.0.1.2/24}}
+  c: {interfaces: {eth0: {bridge: lan, address: 10.0.0.9/24}}}
+"""
+
+
+def test_ipvlans_all_hear_what_is_for_everybody() -> None:
+    found = network(HEARING)
+    walk = simulate(found, "c", Packet("", "10.0.0.2", "icmp", "echo"))
+    learned = {nic.name for nic, address in walk.neighbours if nic.node.name == "s" and address == "10.0.0.9"}
+    assert learned == {"eth0", "iv0", "iv1"}
+    assert {nic.name for leg, nic in walk.seen if leg == 0 and nic.node.name == "s"} == {"eth0", "iv0"}
+    back = send(found, "c", "10.0.0.2")
+    assert (back.answer, told(back.legs[1], "asked")) == ("reply", []), "it knows already who has asked"
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"), [(1400, Verdict.DELIVERED), (1404, Verdict.DELIVERED), (1405, Verdict.TOO_LONG)]
+)
+def test_the_tag_of_a_frame_counts_no_more_than_none(size: int, expected: Verdict) -> None:
+    text = """
+  a:
+    interfaces: {eth0: {peer: "b:eth0", mtu: 1500, address: none}}
+    vlans: {v: {dev: eth0, id: 7, address: 10.0.0.1/24}}
+  b:
+    interfaces: {eth0: {mtu: 1400, address: none}}
+    vlans: {v: {dev: eth0, id: 7, address: 10.0.0.2/24}}
+"""
+    assert send(network(text), "a", "10.0.0.2", size=size).legs[0].end.verdict is expected
+
+
+def test_a_bridge_that_takes_up_everything_takes_for_its_own_what_a_passthru_macvlan_does() -> None:
+    text = """
+bridges: {lan: {ageing: 0, address: none}}
+netns:
+  m:
+    forwarding: true
+    interfaces: {eth0: {bridge: lan, address: none}}
+    bridges: {br0: {address: 10.0.0.3/24, mac: "02:00:00:00:00:03"}}
+    macvlans: {mv0: {dev: eth0, mode: passthru, bridge: br0}}
+    vlans: {v: {dev: br0, id: 7, mac: "02:00:00:00:00:07", address: 10.7.0.3/24}}
+  a: {interfaces: {eth0: {bridge: lan, address: 10.0.0.1/24}}}
+  b: {interfaces: {eth0: {bridge: lan, address: 10.0.0.2/24}}}
+"""
+    walk = simulate(network(text), "a", Packet("", "10.0.0.2", "icmp", "echo"))
+    assert [(nic.node.name, nic.name) for leg, nic, _ in walk.arrivals if leg == 0 and nic.node.name == "m"] == [
+        ("m", "br0")
+    ]
