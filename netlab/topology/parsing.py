@@ -81,9 +81,9 @@ def _unknown_key(document: Document, path: Path) -> Problem:
     """Say that a key is unknown, which known one is near, or where it belongs."""
     key = str(path[-1])
     section = _section_at(path[:-1])
-    known = sorted(field.alias or name for name, field in section.model_fields.items()) if section else []
+    known = _keys_of(section)
     near = get_close_matches(key, known, 1, 0.6)
-    fix = f"write {near[0]}" if near else f"known here: {', '.join(known)}"
+    fix = f"write {near[0]}" if near else _above(path) or f"known here: {', '.join(known)}"
     if key in UNSUPPORTED or (key == "nat" and section is CheckSection):
         return document.problem("unsupported", f"{key} is not supported by this version", path, "remove it", key=True)
     if key in ELSEWHERE and section is not None and issubclass(section, NodeSection):
@@ -95,6 +95,18 @@ def _unknown_key(document: Document, path: Path) -> Problem:
         what = f"{path[-2]} takes no {key}: {REFUSED[key]}"
         return document.problem("check", what, path, f"remove {key}", key=True)
     return document.problem("unknown-key", f"unknown key {quote(key)}", path, fix, key=True)
+
+
+def _keys_of(section: type[BaseModel] | None) -> list[str]:
+    return sorted(field.alias or name for name, field in section.model_fields.items()) if section else []
+
+
+def _above(path: Path) -> str | None:
+    """Say that a key belongs to what is around the section that it stands in."""
+    key = str(path[-1])
+    around = (at for at in range(len(path) - 2, 0, -1) if key in _keys_of(_section_at(path[:at])))
+    found = next(around, None)
+    return None if found is None else f"it belongs to {path[found - 1]}: write it beside {path[found]}"
 
 
 def _missing(document: Document, path: Path) -> Problem:
