@@ -20,7 +20,7 @@ from netlab.simulator.ears import is_own, speaks_for_others
 from netlab.simulator.loops import looped_bridges
 from netlab.simulator.mentions import Mentions
 from netlab.simulator.network import Choice, Entry, Network, Nic, Node
-from netlab.simulator.packet import is_loopback, link_local, number_of
+from netlab.simulator.packet import is_loopback, number_of
 
 #: A setting of one device, and the names that stand for all of them.
 _OF_DEVICE = re.compile(r"(net\.ipv[46]\.\w+)\.(.+)\.(\w+)")
@@ -144,7 +144,7 @@ def _led_out_of(node: Node, entries: Iterable[Entry]) -> Iterable[Nic]:
     """Give the devices that routes lead out of, but for what each device has by itself: its link-local address."""
     for entry in entries:
         for hop in entry.hops:
-            own = ":" in hop.nic.mac and is_own(node, entry) and entry.to == f"{link_local(hop.nic.mac)}/128"
+            own = ":" in hop.nic.mac and is_own(node, entry) and entry.to == f"{hop.nic.link_local}/128"
             if not own:
                 yield hop.nic
 
@@ -163,7 +163,7 @@ class _Signature:
             for place, (address, _) in enumerate(nic.addresses):
                 self._own.setdefault(address, ("address", number, place))
             if ":" in nic.mac:
-                self._own.setdefault(link_local(nic.mac), ("link", number, 0))
+                self._own.setdefault(nic.link_local, ("link", number, 0))
 
     def whole(self) -> Hashable:
         """Give all of it."""
@@ -239,7 +239,7 @@ class _Signature:
         )
 
     def _link_local(self, nic: Nic) -> Hashable:
-        return self._sight.mentions.longest(link_local(nic.mac)) if ":" in nic.mac else None
+        return self._sight.mentions.longest(nic.link_local) if ":" in nic.mac else None
 
     # -- what else it has
 

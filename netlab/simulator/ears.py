@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from netlab.simulator.network import Entry, Nic, Node
-from netlab.simulator.packet import is_loopback, link_local
+from netlab.simulator.packet import is_loopback
 
 #: Settings by which a node speaks for others.
 _PROXIES = ("proxy_arp", "proxy_ndp", "proxy_arp_pvlan")
@@ -56,7 +56,7 @@ def _own(far: Nic) -> Iterator[str]:
     yield from far.node.anycast
     yield from (address for nic in far.node.devices.values() for address, _ in nic.addresses)
     if ":" in far.mac:
-        yield link_local(far.mac)
+        yield far.link_local
 
 
 def speaks_for_others(node: Node) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from netlab.facts import Impairment
 from netlab.facts.impairment import bits_of, microseconds_of
-from netlab.simulator import bridging, tunnels
+from netlab.simulator import bridging, shared_devices, tunnels
 from netlab.simulator.network import SILENT, Nic
 from netlab.simulator.packet import ETHERNET, TAG, Frame, Packet
 from netlab.simulator.verdicts import Verdict
@@ -42,9 +42,9 @@ def transmit(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         walk.tell(leg, "tagged", nic, nic.node, f"{nic.name} tags it with VLAN {tag}", nic.key)
         transmit(walk, nic.lower, replace(frame, tags=(tag, *frame.tags)), leg)
     elif nic.kind == "macvlan":
-        tunnels.leave_macvlan(walk, nic, frame, leg)
+        shared_devices.leave_macvlan(walk, nic, frame, leg)
     elif nic.kind == "ipvlan":
-        tunnels.leave_ipvlan(walk, nic, frame, leg)
+        shared_devices.leave_ipvlan(walk, nic, frame, leg)
     elif nic.kind == "vxlan":
         tunnels.encapsulate(walk, nic, frame, leg)
     elif nic.kind == "bond":
@@ -141,9 +141,9 @@ def receive(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         if active_member(master) is nic:  # the others hear, and take nothing (bond_should_deliver_exact_match)
             receive(walk, master, frame, leg)
     elif any(upper.kind == "macvlan" for upper in nic.uppers) and nic.kind != "macvlan":
-        tunnels.enter_macvlan(walk, nic, frame, leg)
+        shared_devices.enter_macvlan(walk, nic, frame, leg)
     elif any(upper.kind == "ipvlan" for upper in nic.uppers) and nic.kind != "ipvlan":
-        tunnels.enter_ipvlan(walk, nic, frame, leg)
+        shared_devices.enter_ipvlan(walk, nic, frame, leg)
     else:
         take(walk, nic, frame, leg)
 
@@ -158,5 +158,11 @@ def take(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
         walk.end(leg, Verdict.NOT_TAKEN, nic, nic.node, words, nic.key)
     elif isinstance(frame.payload, Packet):
         walk.layers.take_packet(walk, nic, frame, leg)
-    elif nic.kind not in SILENT:
+    elif nic.kind not in SILENT and (nic.asks or ":" in _asked_in(frame)):  # ARP is not for such devices (arp_rcv)
         walk.layers.take_question(walk, nic, frame, leg)
+
+
+def _asked_in(frame: Frame) -> str:
+    """Give the address that a question or its answer is about."""
+    assert not isinstance(frame.payload, Packet)
+    return frame.payload.target

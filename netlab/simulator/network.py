@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from netlab.facts import Chain, Impairment, Key, PolicyRule, Port
 from netlab.facts.devices import TUN_OF_IP
 from netlab.facts.routing import MAIN_TABLE
-from netlab.simulator.packet import Version
+from netlab.simulator.packet import Version, link_local
 
 if TYPE_CHECKING:
     from netlab.simulator.ears import Ears
@@ -146,6 +146,14 @@ class Nic:
             return self
         return self.master if self.master is not None and self.master.kind == "vrf" else None
 
+    @property
+    def link_local(self) -> str:
+        """The IPv6 address that it makes of its MAC by itself; ipvlans have numbers, for they share one."""
+        number = 0
+        if self.kind == "ipvlan" and self.lower is not None:
+            number = 1 + [upper for upper in self.lower.uppers if upper.kind == "ipvlan"].index(self)
+        return link_local(self.mac, number)
+
     def speaks(self, version: Version) -> bool:
         """Tell whether it takes packets of an IP version."""
         return version == 4 or not self.node.own_setting(6, self, "disable_ipv6")
@@ -153,7 +161,9 @@ class Nic:
     @property
     def asks(self) -> bool:
         """Whether it asks for neighbours at all: not `lo`, nor what has no link-layer addresses (IFF_NOARP)."""
-        return self.kind not in ("lo", *SILENT) and (self.kind != "tun" or self.options.get("mode") != TUN_OF_IP)
+        routes = self.kind == "ipvlan" and bool(self.options.get("mode"))
+        ip_alone = self.kind == "tun" and self.options.get("mode") == TUN_OF_IP
+        return self.kind not in ("lo", *SILENT) and not routes and not ip_alone
 
     def holds(self, address: str) -> bool:
         """Tell whether an address is one of its own."""

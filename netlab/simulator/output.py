@@ -125,6 +125,8 @@ def _first_way(node: Node, packet: Packet, out: Nic | None, rather: Nic | None) 
     if is_multicast(packet.destination) and out is not None:
         return Way("unicast", None, Hop(None, out))
     way = look_up(node, Asked(packet.version, packet.destination, packet.source or None, None, out, rather))
+    if way.kind == "none" and packet.version == 4 and out is not None and out.kind != "vrf":
+        return Way("unicast", None, Hop(None, out))  # what has no route is on the link (ip_route_output_key_hash_rcu)
     to_all = way.kind == "broadcast" or (packet.destination == _EVERYBODY and way.kind == "unicast")
     if not to_all:
         return way

@@ -9,7 +9,7 @@ from ipaddress import ip_interface
 
 from netlab.facts.routing import MAIN_TABLE
 from netlab.simulator.network import LOCAL_TABLE, Entry, Hop, Nic
-from netlab.simulator.packet import BITS, Version, link_local, number_of
+from netlab.simulator.packet import BITS, Version, number_of
 
 #: Metric of routes that the kernel makes for IPv6 addresses (IP6_RT_PRIO_ADDRCONF).
 _CONNECTED6 = 256
@@ -27,7 +27,7 @@ def route_address(nic: Nic, address: str, length: int) -> None:
 def route_link_local(nic: Nic) -> None:
     """Give the address that a device makes of its MAC by itself."""
     if nic.kind not in ("lo", *_NO_LINK_LOCAL) and nic.up and nic.speaks(6) and ":" in nic.mac:
-        own = link_local(nic.mac)
+        own = nic.link_local
         nic.node.addresses.setdefault(own, nic)
         _add(nic, 6, "local", own, 128, LOCAL_TABLE, 0, own)
 

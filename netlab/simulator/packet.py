@@ -84,6 +84,8 @@ class Packet:
     #: of what it carries. Then its own was made for these addresses and ports (lco_csum).
     offloaded: bool = False
     summed: Ends | None = None
+    #: Whether an ipvlan that routes has sent it on, of the node's `own` or of others, to be routed once more.
+    detour: Literal["", "own", "others"] = ""
     #: Whether its checksum is wrong, and whether a node has found it to be right (csum_valid).
     spoilt: bool = False
     checked: bool = False
@@ -210,14 +212,17 @@ def question_mac(target: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def link_local(mac: str) -> str:
+def link_local(mac: str, number: int = 0) -> str:
     """Give the address that the kernel makes of a MAC by itself (EUI-64, RFC 4291 appendix A).
+
+    `number` tells devices of one MAC apart (dev_id; addrconf_ifid_eui48), 0 where there is but one.
 
     >>> link_local("02:00:00:00:00:01")
     'fe80::ff:fe00:1'
     """
     raw = bytes.fromhex(mac.replace(":", ""))
-    host = bytes((raw[0] ^ 2, raw[1], raw[2], 0xFF, 0xFE, raw[3], raw[4], raw[5]))
+    middle = number.to_bytes(2, "big") if number else b"\xff\xfe"
+    host = bytes((raw[0] if number else raw[0] ^ 2, raw[1], raw[2])) + middle + raw[3:]
     return str(ip_address(b"\xfe\x80" + bytes(6) + host))
 
 

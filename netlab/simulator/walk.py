@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from errno import ENOBUFS
 from typing import Any, Protocol
 
 from netlab.facts import Key
@@ -173,6 +174,8 @@ class Walk:
         name = nic.name if nic is not None else None
         if packet is not None and packet.carried is not None:
             errno = None  # nobody waits for what a tunnel sends
+        if packet is not None and packet.detour and errno is not None:
+            errno = ENOBUFS if packet.version == 6 and packet.detour == "own" else None
         if not self.asking:
             self.ends.append(End(leg, verdict, node.name, name, words, key, errno, packet))
         elif self.tells:

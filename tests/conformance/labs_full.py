@@ -56,8 +56,9 @@ def draw_ipvlans(sketch: Sketch) -> None:
         return
     link, below = rng.choice(found)
     ipvlans = sketch.section(below.node, "ipvlans")
+    mode = rng.choice(({}, {}, {"mode": "l3"}, {"mode": "l3s"}))
     for number in range(rng.choice((1, 2))):
-        ipvlans[f"iv{number}"] = {"dev": below.device}
+        ipvlans[f"iv{number}"] = {"dev": below.device, **mode}
         link.members.append(Member(below.node, f"iv{number}", (*path_of(below.node), "ipvlans", f"iv{number}")))
     if rng.random() < 0.5:
         link.members.remove(below)
