@@ -39,7 +39,7 @@ def report(
     # What was for the node itself is answered from the address that it was sent to; else the route chooses.
     here = at or into
     source = packet.destination if _is_own(node, packet, here) else ""
-    if not source and six and into is not None:
+    if not source and six and into is not None and packet.source not in node.addresses:
         # Where no route prefers another, with an address of the device that it came in by (icmp6_send).
         way = look_up(node, Asked(6, packet.source, out=here.vrf if here is not None else None))
         preferred = way.entry.source if way.entry is not None else None

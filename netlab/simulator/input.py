@@ -173,13 +173,12 @@ def _is_too_big(walk: Walk, nic: Nic, packet: Packet, way: Way, tracked: Tracked
     """End a packet that does not fit and must not be taken apart; its sender is told the MTU."""
     node = nic.node
     assert way.hop is not None
-    mtu = mtu_of(way, way.hop.nic)
+    # Of a route's own MTU IPv6 finds out when it lets a packet out (ip6_dst_mtu_maybe_forward; see leaving).
+    mtu = mtu_of(way, way.hop.nic) if packet.version == 4 else max(way.hop.nic.mtu, _LEAST6)
     size = packet.largest
-    if packet.version == 6:
-        mtu = max(mtu, _LEAST6)
     if size <= mtu or (packet.version == 4 and not packet.dont_fragment):
         return False
-    end_too_big(walk, packet, way, way.hop.nic, mtu, leg)
+    end_too_big(walk, packet, way if packet.version == 4 else replace(way, entry=None), way.hop.nic, mtu, leg)
     errors.report(walk, node, packet, (3, 4) if packet.version == 4 else (2, 0), leg, nic, tracked, mtu=mtu)
     return True
 

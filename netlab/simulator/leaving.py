@@ -133,6 +133,13 @@ def _fit(walk: Walk, node: Node, packet: Packet, way: Way, nic: Nic, leg: int, p
             walk, node, packet, (3, 4) if packet.version == 4 else (2, 0), leg, None, passage.tracked, mtu=mtu
         )
         return None
+    if packet.version == 6 and passage.into is not None and not (packet.piece and node.tracks):
+        mtu = max(mtu, _LEAST6)
+        if packet.largest <= mtu:
+            return packet
+        end_too_big(walk, packet, way, nic, mtu, leg)
+        errors.report(walk, node, packet, (2, 0), leg, passage.into, passage.tracked, mtu=mtu)
+        return None
     head, size = (20, mtu) if packet.version == 4 else (_FRAGMENT6, max(mtu, _LEAST6))
     piece = (size - head) // 8 * 8 + head
     walk.tell(leg, "fragmented", nic, node, f"takes it apart: the MTU of {nic.name} is {mtu}", nic.key)

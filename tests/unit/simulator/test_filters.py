@@ -355,3 +355,25 @@ def test_of_a_fragment_nobody_is_told_unless_somebody_has_put_it_together(
     found = network(text)
     assert send(found, "a", destination, size=1450).answer == answer
     assert send(found, "a", destination, size=1300).answer == "error", "it is no fragment"
+
+
+@pytest.mark.parametrize(("mtu", "verdict_"), [("device", Verdict.TOO_BIG), ("route", Verdict.REJECTED)])
+def test_ipv6_looks_at_the_mtu_of_a_device_before_its_chains_and_at_that_of_a_route_behind(
+    mtu: str, verdict_: Verdict
+) -> None:
+    text = """
+  a: {interfaces: {eth0: {peer: "r:eth0", address: "fd00::2/64"}}, gateway: "fd00::1"}
+  r:
+    forwarding: true
+    interfaces: {eth0: {address: "fd00::1/64"}, eth1: {peer: "b:eth0", address: "fd00:1::1/64" DEVICE}}
+    routes: [{to: "fd00:2::/64", via: "fd00:1::2" ROUTE}]
+    firewall: {forward: {reject: [{to: "fd00:2::/64"}]}}
+  b: {interfaces: {eth0: {address: "fd00:1::2/64" DEVICE}}}
+"""
+    said = {"device": ("DEVICE", ", mtu: 1300"), "route": ("ROUTE", ", mtu: 1300")}
+    text = text.replace(*said[mtu]).replace(" DEVICE", "").replace(" ROUTE", "")
+    assert send(network(text), "a", "fd00:2::5", size=1400).legs[0].end.verdict is verdict_
+    open_ = text.replace('    firewall: {forward: {reject: [{to: "fd00:2::/64"}]}}\n', "")
+    found = send(network(open_), "a", "fd00:2::5", size=1400)
+    assert (found.verdict, found.answer) == (Verdict.TOO_BIG, "error")
+    assert (found.deciding.end.key or ("",))[0] == ("veth" if mtu == "device" else "route")
