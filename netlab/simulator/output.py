@@ -63,11 +63,10 @@ def send(
         tracked = walk.of_node(node).find(packet)
 
     if nic.vrf is not None and nic.vrf is not nic:
-        # A VRF has it looked at as its own first, and tells nobody (vrf_ip_out_direct).
-        first = pass_chains(node, walk.of_node(node), tracked, packet, Hook("output", None, nic.vrf))
+        # A VRF has it looked at as its own first, of no connection, and tells nobody (vrf_ip_out_direct).
+        first = pass_chains(node, walk.of_node(node), None, packet, Hook("output", None, nic.vrf))
         if not allowed(walk, node, first, None, nic.vrf, leg, tracked):
             return
-        packet = first.packet
     anew: Packet | None = None
 
     def reroute(changed: Packet) -> bool:

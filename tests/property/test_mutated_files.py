@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netlab.errors import FileError
+from netlab.facts import Chain
+from netlab.facts.firewall import rule_key
 from netlab.source import load
 from netlab.topology import read
 from netlab.topology.lab import Lab
@@ -112,7 +114,8 @@ def check_outcome(text: bytes) -> None:
 
 
 def check_lab(text: bytes, found: Lab) -> None:
-    assert set(found.facts) == set(found.origin)
+    chains = [fact for fact in found.facts.values() if isinstance(fact, Chain)]
+    assert set(found.origin) == {*found.facts, *(rule_key(chain, rule) for chain in chains for rule in chain.rules)}
     # What was chosen once is chosen again.
     assert read(text, "f.yml", held=found.allocated).facts == found.facts
 

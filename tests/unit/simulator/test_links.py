@@ -275,3 +275,10 @@ netns:
 """
     walk = simulate(network(text), "a", Packet("", "10.0.0.2", "icmp", "echo"))
     assert [(nic.name, leg) for leg, nic, _ in walk.arrivals if nic.node.name == "b"] == [("bond0", 0)]
+
+
+def test_a_vrf_knows_no_connections_of_what_leaves_by_it() -> None:
+    text = VRF_OUTPUT.replace("OUTPUT", "{policy: drop, accept: [{established: true}]}").replace("RULES", "[]")
+    back = send(network(text), "b", "10.0.0.1")
+    assert [leg.end.verdict for leg in back.legs] == [Verdict.DELIVERED, Verdict.FILTERED]
+    assert send(network(text.replace("    vrfs: {red: {table: 10, devices: [eth0]}}\n", "")), "b", "10.0.0.1").ok
