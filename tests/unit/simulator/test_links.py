@@ -282,3 +282,16 @@ def test_a_vrf_knows_no_connections_of_what_leaves_by_it() -> None:
     back = send(network(text), "b", "10.0.0.1")
     assert [leg.end.verdict for leg in back.legs] == [Verdict.DELIVERED, Verdict.FILTERED]
     assert send(network(text.replace("    vrfs: {red: {table: 10, devices: [eth0]}}\n", "")), "b", "10.0.0.1").ok
+
+
+@pytest.mark.parametrize(("device", "answer"), [("eth0", "reply"), ("lo", "silence")])
+def test_a_ping_of_ipv6_that_came_by_a_vrf_is_answered_by_the_routes_of_who_has_the_address(
+    device: str, answer: str
+) -> None:
+    text = """
+  a: {interfaces: {eth0: {peer: "b:eth0", address: "fd00::1/64"}}, gateway: "fd00::2"}
+  b:
+    interfaces: {eth0: {address: "fd00::2/64"}, lo: {address: "fd00:9::1/128"}}
+    vrfs: {red: {table: 10, devices: [eth0]}}
+"""
+    assert send(network(text), "a", {"eth0": "fd00::2", "lo": "fd00:9::1"}[device]).answer == answer

@@ -342,3 +342,40 @@ netns:
     assert [(nic.node.name, nic.name) for leg, nic, _ in walk.arrivals if leg == 0 and nic.node.name == "m"] == [
         ("m", "br0")
     ]
+
+
+ROUTING = """
+bridges: {lan: {address: none}}
+netns:
+  s:
+    interfaces: {eth0: {bridge: lan, address: 10.0.0.1/24}}
+    ipvlans: {iv0: {dev: eth0, mode: MODE, address: 10.5.0.1/24}}
+    routes: [{to: 10.6.0.0/16, dev: iv0}]
+  c:
+    interfaces: {eth0: {bridge: lan, address: 10.0.0.9/24}, lo: {address: 10.6.0.1/32}}
+    routes: [{to: 10.5.0.0/24, via: VIA}]
+    sysctls: {net.ipv4.conf.all.arp_ignore: 0}
+"""
+
+
+def test_an_ipvlan_that_routes_sends_by_the_routes_of_the_device_below() -> None:
+    found = network(ROUTING.replace("MODE", "l3s").replace("VIA", "10.0.0.1"))
+    out = send(found, "s", "10.6.0.1")
+    assert out.answer == "reply"
+    asked = f"s: eth0 asks who has 10.6.0.1: c:eth0, {found.nodes['c'].devices['eth0'].mac}"
+    assert told(out.legs[0], "asked") == [asked]
+    assert out.legs[0].packet.source == "10.5.0.1"
+
+
+def test_what_is_told_to_an_ipvlan_of_mode_l3_is_heard_by_nobody() -> None:
+    """The device below asks with the packet's source; the answer is for the ipvlan then, which takes no ARP."""
+    found = send(network(ROUTING.replace("MODE", "l3").replace("VIA", "10.0.0.1")), "s", "10.6.0.1")
+    assert found.verdict is Verdict.NO_NEIGHBOUR
+    assert found.deciding.end.words.endswith("c:lo answers, and is not heard")
+
+
+def test_nobody_is_told_where_an_ipvlan_of_mode_l3_is() -> None:
+    by_gateway = network(ROUTING.replace("MODE", "l3").replace("VIA", "10.0.0.1"))
+    assert send(by_gateway, "c", "10.5.0.1").ok
+    on_link = ROUTING.replace("MODE", "l3").replace("via: VIA", "dev: eth0")
+    assert verdict(network(on_link), "c", "10.5.0.1") is Verdict.NO_NEIGHBOUR
