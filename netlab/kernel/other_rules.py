@@ -56,7 +56,8 @@ def _written_out(bodies: _Bodies, name: tuple[str, str, str], version: int | Non
     for statements in bodies.get(name, ()):
         plain = [_plain(one, version) for one in statements if not any(word in one for word in _IDLE)]
         last = plain[-1] if plain else {}
-        jump = last.get("jump") or last.get("goto")
+        # Behind a goto the policy is next: that cannot be said of some packets only.
+        jump = last.get("jump") or (last.get("goto") if len(plain) == 1 else None)
         if last.keys() == {"return"} and len(plain) == 1:
             return
         if jump is None or depth >= _DEEPEST:
@@ -65,7 +66,7 @@ def _written_out(bodies: _Bodies, name: tuple[str, str, str], version: int | Non
             continue
         inner = _written_out(bodies, (*name[:2], jump["target"]), version, depth + 1)
         yield from ([*plain[:-1], *rest] for rest in inner)
-        if "goto" in last and len(plain) == 1:
+        if "goto" in last:
             return
 
 
@@ -79,7 +80,9 @@ def _plain(statement: Json, version: int | None) -> Json:
     if "match" in statement:
         match = statement["match"]
         payload = match["left"].get("payload", {}) if isinstance(match["left"], dict) else {}
-        if (payload.get("protocol"), payload.get("field")) in (("ip", "protocol"), ("ip6", "nexthdr")):
+        names_protocol = (payload.get("protocol"), payload.get("field")) in (("ip", "protocol"), ("ip6", "nexthdr"))
+        # In a chain of both versions it is of one, which only ICMP's own protocols say as well.
+        if names_protocol and (version is not None or match["right"] in ("icmp", "ipv6-icmp")):
             return {"match": {**match, "left": {"meta": {"key": "l4proto"}}}}
         return statement
     for verdict in ("snat", "dnat"):

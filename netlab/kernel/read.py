@@ -163,17 +163,17 @@ class Reader:
         if asked is None:
             # The machine alone tells of no lab; nor was anything made without the library.
             asked = frozenset(self._nodes) if len(self._nodes) > 1 and _has_library() else frozenset()
-        nodes = [node for name, node in self._fresh.items() if name in asked]
-        looks = self.scope.other_chains and _has_library()
-        others = [node for node in self._fresh.values() if node.own and looks]
-        if nodes or others:
+        everybodys = self.scope.other_chains and _has_library()
+        nodes = [node for name, node in self._fresh.items() if name in asked or (everybodys and node.own)]
+        if nodes:
             from netlab.kernel.nftables import read_chains, read_other_chains
 
             with journey():
-                for node in dict.fromkeys((*nodes, *others)):
+                for node in nodes:
                     node.place.visit()
-                    yield from read_chains(self.scope.lab, node.name) if node in nodes else ()
-                    yield from read_other_chains(self.scope.lab, node.name) if node in others else ()
+                    yield from read_chains(self.scope.lab, node.name)
+                    if everybodys and node.own:
+                        yield from read_other_chains(self.scope.lab, node.name)
 
     def _bridges(self) -> Iterator[Fact]:
         yield from (External(HOST, link.name) for link in self._nodes[HOST].links if self._is_external(link))

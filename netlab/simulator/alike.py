@@ -144,7 +144,7 @@ def _led_out_of(node: Node, entries: Iterable[Entry]) -> Iterable[Nic]:
     """Give the devices that routes lead out of, but for what each device has by itself: its link-local address."""
     for entry in entries:
         for hop in entry.hops:
-            own = ":" in hop.nic.mac and is_own(node, entry) and entry.to == f"{hop.nic.link_local}/128"
+            own = is_own(node, entry) and entry.to == f"{hop.nic.link_local}/128"
             if not own:
                 yield hop.nic
 
@@ -162,7 +162,7 @@ class _Signature:
         for number, nic in enumerate(self._devices):
             for place, (address, _) in enumerate(nic.addresses):
                 self._own.setdefault(address, ("address", number, place))
-            if ":" in nic.mac:
+            if nic.link_local is not None:
                 self._own.setdefault(nic.link_local, ("link", number, 0))
 
     def whole(self) -> Hashable:
@@ -239,7 +239,8 @@ class _Signature:
         )
 
     def _link_local(self, nic: Nic) -> Hashable:
-        return self._sight.mentions.longest(nic.link_local) if ":" in nic.mac else None
+        own = nic.link_local
+        return self._sight.mentions.longest(own) if own is not None else None
 
     # -- what else it has
 

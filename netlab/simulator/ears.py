@@ -55,7 +55,7 @@ def _own(far: Nic) -> Iterator[str]:
     yield from far.node.addresses
     yield from far.node.anycast
     yield from (address for nic in far.node.devices.values() for address, _ in nic.addresses)
-    if ":" in far.mac:
+    if far.link_local is not None:
         yield far.link_local
 
 

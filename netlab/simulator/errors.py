@@ -59,7 +59,7 @@ def _is_own(node: Node, packet: Packet, here: Nic | None) -> bool:
     """Tell whether a packet is for an address of the node's: of IPv4 as it is routed, of IPv6 in one VRF with it."""
     address, vrf = packet.destination, here.vrf if here is not None else None
     if packet.version == 4:
-        return look_up(node, Asked(4, address, packet.source, into=vrf or here)).kind == "local"
+        return look_up(node, Asked(4, address, packet.source, into=here)).kind == "local"
     holders = [node.addresses[address]] if address in node.addresses else node.anycast.get(address, [])
     return any(holder.vrf is vrf for holder in holders)
 

@@ -249,9 +249,16 @@ def _reaction(walk: Walk, nic: Nic, packet: Packet, kind: str) -> tuple[Verdict,
     `kind` is that of the route: whether the destination is the node's, everybody's, or every router's.
     """
     node, to_all = nic.node, kind == "broadcast"
-    back = replace(packet, source=packet.destination, destination=packet.source, ttl=node.ttl(packet.version))
-    back = replace(back, dont_fragment=False, piece=0, offloaded=False)
-    back = replace(back, sport=packet.dport, dport=packet.sport)
+    back = Packet(
+        source=packet.destination,
+        destination=packet.source,
+        protocol=packet.protocol,
+        message=packet.message,
+        sport=packet.dport,
+        dport=packet.sport,
+        ttl=node.ttl(packet.version),
+        size=packet.size,
+    )
     if packet.message == "echo":
         if _is_quiet(node, packet, kind):
             return Verdict.IGNORED, None, None

@@ -13,7 +13,7 @@ from netlab.simulator.fib import Asked, doubt_source, is_martian, look_up, selec
 from netlab.simulator.filters import pass_chains
 from netlab.simulator.matching import Hook
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import Frame, Packet, Question, Told, is_link_local, number_of, question_mac
+from netlab.simulator.packet import Frame, Packet, Question, Told, number_of, question_mac
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import End, Walk
 
@@ -74,7 +74,7 @@ def _asker(node: Node, nic: Nic, target: str, source: str) -> str | None:
     if ":" in target:
         if nic.holds(source):
             return source
-        return nic.link_local if nic.speaks(6) and ":" in nic.mac else None
+        return nic.link_local if nic.speaks(6) else None
     announce = node.setting(nic, "arp_announce")
     if announce == 0 and source in node.addresses:
         return source
@@ -160,7 +160,7 @@ def _why_silent(nic: Nic, question: Question) -> str | None:
     if ":" in target:
         if not nic.speaks(6):
             return "IPv6 is off there"
-        own = nic.holds(target) or (is_link_local(target) and ":" in nic.mac and target == nic.link_local)
+        own = nic.holds(target) or target == nic.link_local
         own = own or nic in node.anycast.get(target, ())
         return None if own else f"in IPv6, {nic.name} tells its own addresses only"
     if question.asker:

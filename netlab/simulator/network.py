@@ -147,8 +147,10 @@ class Nic:
         return self.master if self.master is not None and self.master.kind == "vrf" else None
 
     @property
-    def link_local(self) -> str:
-        """The IPv6 address that it makes of its MAC by itself; ipvlans have numbers, for they share one."""
+    def link_local(self) -> str | None:
+        """The IPv6 address that it makes of its MAC, if that is said; ipvlans have numbers, for they share one."""
+        if ":" not in self.mac:
+            return None
         number = 0
         if self.kind == "ipvlan" and self.lower is not None:
             number = 1 + [upper for upper in self.lower.uppers if upper.kind == "ipvlan"].index(self)

@@ -26,8 +26,8 @@ def route_address(nic: Nic, address: str, length: int) -> None:
 
 def route_link_local(nic: Nic) -> None:
     """Give the address that a device makes of its MAC by itself."""
-    if nic.kind not in ("lo", *_NO_LINK_LOCAL) and nic.up and nic.speaks(6) and ":" in nic.mac:
-        own = nic.link_local
+    own = nic.link_local
+    if own is not None and nic.kind not in ("lo", *_NO_LINK_LOCAL) and nic.up and nic.speaks(6):
         nic.node.addresses.setdefault(own, nic)
         _add(nic, 6, "local", own, 128, LOCAL_TABLE, 0, own)
 

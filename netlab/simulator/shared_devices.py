@@ -11,13 +11,13 @@ from typing import Final, Literal
 
 from netlab.facts.devices import PASSTHRU
 from netlab.simulator.network import Nic
-from netlab.simulator.packet import Frame, Packet, Question, Told, is_link_local
+from netlab.simulator.packet import Frame, Packet, Question, Told
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
 #: The mode of macvlans that see each other, and of ipvlans that switch (netlab/kinds).
 _BRIDGE: Final = 4
-_L2, _L3, _L3S = 0, 1, 2
+_L2, _L3S = 0, 2
 
 
 # -- macvlans
@@ -78,10 +78,10 @@ def leave_ipvlan(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     below = nic.lower
     if below is None:
         return
-    kept = replace(frame, passage=None)
     if _mode(nic) != _L2:
         _leave_routed(walk, nic, below, frame, leg)
         return
+    kept = replace(frame, passage=None)
     if frame.is_group:
         for other in _ipvlans(below):
             if other is not nic and _listens(other, frame):
@@ -160,4 +160,4 @@ def _holder(below: Nic, frame: Frame) -> Nic | None:
 
 
 def _holds(nic: Nic, address: str) -> bool:
-    return nic.holds(address) or (is_link_local(address) and address == nic.link_local)
+    return nic.holds(address) or address == nic.link_local

@@ -54,7 +54,8 @@ class Meaning:
 MEANINGS: Final[Mapping[Verdict, Meaning]] = {
     Verdict.DELIVERED: Meaning("the node that holds the destination's address has taken it in"),
     Verdict.IGNORED: Meaning(
-        "the node has taken it in, and answers no such packet: icmp_echo_ignore_all, or it is sent to everybody",
+        "the node has taken it in, and answers no such packet: icmp_echo_ignore_all, or it is sent to everybody, or to "
+        "whichever router of a subnet",
         "sysctls: {net.ipv4.icmp_echo_ignore_all: 0}",
     ),
     Verdict.NO_LISTENER: Meaning(

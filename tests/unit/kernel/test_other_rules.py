@@ -86,3 +86,15 @@ def test_what_cannot_be_said_is_kept_in_its_own_words() -> None:
     assert [one.other is not None for one in found] == [True]
     round_and_round = rules(rule("t", "main", {"jump": {"target": "main"}}))
     assert [one.other is not None for one in round_and_round] == [True]
+
+
+def test_what_netlab_would_say_of_too_many_packets_it_does_not_say() -> None:
+    """Some go to another chain, and behind it to the policy; TCP of IPv4 alone, in a chain of both versions."""
+    some = rule("t", "main", SOURCE, {"goto": {"target": "inner"}})
+    (found,) = rules(some, inner=(rule("t", "inner", DROP),))
+    assert found.other is not None
+    both = [chain("t", "main", family="inet", **HOOKED), rule("t", "main", UDP, DROP, family="inet")]
+    assert other_chains("r", both, "netlab-lab")[0].rules[0].other is not None
+    icmp = match({"payload": {"protocol": "ip", "field": "protocol"}}, "icmp")
+    both[1] = rule("t", "main", icmp, DROP, family="inet")
+    assert other_chains("r", both, "netlab-lab")[0].rules == (Rule("drop", protocol="icmp"),)

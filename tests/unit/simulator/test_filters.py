@@ -377,3 +377,20 @@ def test_ipv6_looks_at_the_mtu_of_a_device_before_its_chains_and_at_that_of_a_ro
     found = send(network(open_), "a", "fd00:2::5", size=1400)
     assert (found.verdict, found.answer) == (Verdict.TOO_BIG, "error")
     assert (found.deciding.end.key or ("",))[0] == ("veth" if mtu == "device" else "route")
+
+
+def test_that_a_packet_was_put_together_says_nothing_of_its_answer() -> None:
+    text = """
+  a: {interfaces: {eth0: {peer: "r:eth0", addresses: [10.0.0.2/24], mtu: 1500}}, gateway: 10.0.0.1}
+  r:
+    forwarding: true
+    interfaces: {eth0: {address: 10.0.0.1/24}, eth1: {peer: "b:eth0", address: 10.1.0.1/24}}
+    firewall: {forward: {reject: [{from: 10.1.0.2}]}}
+  b:
+    interfaces: {eth0: {address: 10.1.0.2/24}}
+    gateway: 10.1.0.1
+    routes: [{to: 10.0.0.0/24, via: 10.1.0.1, mtu: 1400}]
+    nat: [{masquerade: {from: 192.0.2.0/24}}]
+"""
+    found = send(network(text), "a", "10.1.0.2", size=1450)
+    assert [leg.end.verdict for leg in found.legs] == [Verdict.DELIVERED, Verdict.REJECTED], "nobody is told"
