@@ -62,11 +62,8 @@ def send(
     if node.tracks and tracked is None:
         tracked = walk.of_node(node).find(packet)
 
-    if nic.vrf is not None and nic.vrf is not nic:
-        # A VRF has it looked at as its own first, of no connection, and tells nobody (vrf_ip_out_direct).
-        first = pass_chains(node, walk.of_node(node), None, packet, Hook("output", None, nic.vrf))
-        if not allowed(walk, node, first, None, nic.vrf, leg, tracked):
-            return
+    if not _passes_vrf(walk, nic, packet, leg, tracked):
+        return
     anew: Packet | None = None
 
     def reroute(changed: Packet) -> bool:
@@ -85,6 +82,15 @@ def send(
         tell_route(walk, node, way, anew, leg)
     if goes:
         leave(walk, node, Passage(judgement.packet, way, tracked, None, leg), out)
+
+
+def _passes_vrf(walk: Walk, nic: Nic, packet: Packet, leg: int, tracked: Tracked | None) -> bool:
+    """Have a packet looked at as a VRF's own first: of no connection, and nobody is told (vrf_ip_out_direct)."""
+    node, vrf = nic.node, nic.vrf
+    if vrf is None or vrf is nic:
+        return True
+    judgement = pass_chains(node, walk.of_node(node), None, packet, Hook("output", None, vrf))
+    return allowed(walk, node, judgement, None, vrf, leg, tracked)
 
 
 def _route_own(
