@@ -69,11 +69,14 @@ def test_devices_of_a_machines_own_host_are_in_the_group_and_marked() -> None:
 
 @pytest.mark.parametrize("node", ["a", "host"])
 def test_a_program_runs_in_its_node_with_its_marks_until_it_is_deleted(node: str) -> None:
-    program = Program(node, "echo up >/run/fifo; sleep 1000 >/run/fifo 2>&1 & sleep 1000")
+    where = "readlink /proc/self/ns/net"
+    program = Program(node, f"{{ {where}; read none </run/none; }} >/run/fifo 2>&1 & wait")
     made = commands([Step(Action.CREATE, fact) for fact in (Namespace("a"), program)], "lab", sandboxed=False)
     gone = commands([Step(Action.DELETE, program)], "lab", sandboxed=False)
-    own = "ip netns pids lab-a" if node == "a" else "pgrep sleep"
-    # The fifo ends when the last process that holds it does, so `cat` waits for just that.
-    waits = ["mkfifo /run/fifo", *made, "exec 3</run/fifo", "read word <&3", f"{own} | grep -c .", *gone, "cat <&3"]
-    number = int(said([*waits, "echo ended"]).split()[0])
-    assert number >= 2
+    there = where if node == "host" else f"ip netns exec lab-a {where}"
+    # The child holds the fifo before it says where it is, and `cat` waits until it, too, has gone. Nobody starts
+    # another program by then: the kernel shows a process without its environment for an instant while it does.
+    listening = ["exec 3</run/fifo", "read said <&3", there]
+    lines = ["mkfifo /run/fifo /run/none", *made, *listening, *gone, "cat <&3", 'echo "$said"']
+    network, child = said(lines).split()
+    assert child == network
