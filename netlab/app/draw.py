@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -11,7 +11,7 @@ from netlab.app.look import reading_of
 from netlab.app.targets import existing, is_file, lab_of
 from netlab.app.wanted import parse_file
 from netlab.app.world import World
-from netlab.errors import Unavailable, UsageError
+from netlab.errors import Problem, Unavailable, UsageError
 from netlab.facts import Facts, Key
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class _Subject:
     actions: Mapping[Key, str] | None = None
     live: Mapping[tuple[str, ...], Mapping[str, Any]] | None = None
     way: Way | None = None
+    unread: tuple[Problem, ...] = ()
 
 
 def diagram(
@@ -50,11 +51,13 @@ def diagram(
     port: int = 0,
     sandbox: bool | None = None,
     world: World | None = None,
+    warn: Callable[[Sequence[Problem]], None] = lambda problems: None,
 ) -> bytes:
     """Draw a FILE or a LAB: as asked for, as it is now (`live`), or with what an apply of the file changes (`plan`).
 
     `trace` names a source and a destination: the way of a packet between them is drawn (see app.trace for its `kind`
-    and `port`). Raises UsageError for a format or a mixture that makes no sense, Unavailable where graphviz is missing.
+    and `port`), and `warn` is told of what could not be read. Raises UsageError for a format or a mixture that makes no
+    sense, Unavailable where graphviz is missing.
     """
     if format not in FORMATS:
         raise UsageError(f"{format!r} is no format of a picture\n  fix: one of {', '.join(FORMATS)}")
@@ -69,6 +72,7 @@ def diagram(
         subject = _planned(target, sandbox, world)
     elif trace is not None:
         subject = _traced(target, trace, kind, port, live, world)
+        warn(subject.unread)
     elif live:
         subject = _live(target, world or World.here())
     else:
@@ -146,7 +150,7 @@ def _traced(
     found = subject_of(target, live=live, world=world)
     way = way_of(trace_in(found, *ends, kind=kind, port=port))
     of_file = target is not None and is_file(target) and not live
-    return _Subject(found.lab, found.facts, sandboxed=not of_file and not found.machine, way=way)
+    return _Subject(found.lab, found.facts, sandboxed=not of_file and not found.machine, way=way, unread=found.unread)
 
 
 def _planned(target: str, sandbox: bool | None, world: World | None) -> _Subject:

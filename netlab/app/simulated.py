@@ -12,6 +12,7 @@ from netlab.app.wanted import parse_file
 from netlab.app.world import World
 from netlab.errors import FileError, Problem, Span, UsageError
 from netlab.facts import Chain, Facts, Key, Settings
+from netlab.facts.other_rules import every_rule
 from netlab.names import HOST
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _unread(facts: Facts) -> Iterator[Problem]:
     """Warn of rules that netlab cannot read, and passes over."""
     chains = (fact for fact in facts.values() if isinstance(fact, Chain))
     for chain in chains:
-        for rule in chain.rules:
+        for rule in every_rule(chain.rules):
             if rule.other is not None:
                 what = f"{chain.node}: chain {chain.name} has a rule that is passed over: {rule.other[:_TOLD]}"
                 yield Problem(_UNREAD, what, severity="warning", fix="look at what it does by nft list ruleset")

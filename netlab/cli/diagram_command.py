@@ -12,6 +12,7 @@ from netlab.cli.arguments import name_lab, target_argument
 from netlab.cli.call import Call
 from netlab.cli.progress import progress
 from netlab.cli.verb import verb
+from netlab.errors import Problem
 
 FORMATS = ("svg", "png", "pdf", "dot", "mermaid")
 PORT = click.IntRange(1, 65535)
@@ -74,8 +75,11 @@ def diagram_command(
     if where is None and form in BINARY and sys.stdout.isatty():
         raise click.UsageError(f"{form} is not for a terminal\n  fix: -o {_name(target)}.{form}")
     name_lab(call, target)
+    unread: list[Problem] = []
+    traced = {**_packet(ends, tcp, udp), "warn": unread.extend} if ends else {}
     with progress(call, "drawing"):
-        drawn = app.diagram(target, format=form, live=live, plan=plan, **(_packet(ends, tcp, udp) if ends else {}))
+        drawn = app.diagram(target, format=form, live=live, plan=plan, **traced)
+    call.warn(unread)
     if where is None:
         stream = sys.stdout.buffer
         stream.write(drawn)

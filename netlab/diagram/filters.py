@@ -13,6 +13,7 @@ from ipaddress import ip_interface
 from netlab.diagram.elements import Line, plural
 from netlab.diagram.index import Index
 from netlab.facts import Chain, Impairment, Key, Rule
+from netlab.facts.other_rules import OtherRule
 
 #: The order in which a packet meets the hooks.
 _HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
@@ -69,7 +70,9 @@ def _filtered(chain: Chain, action: str | None) -> Iterator[str]:
 
 def _translated(chain: Chain, holders: Mapping[str, str]) -> Iterator[str]:
     for rule in chain.rules:
-        if rule.verdict == "dnat":
+        if isinstance(rule, OtherRule):
+            yield str(rule)
+        elif rule.verdict == "dnat":
             yield _published(rule, holders)
         elif rule.other is not None or rule.verdict not in ("masquerade", "snat"):
             yield str(rule)

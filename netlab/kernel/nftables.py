@@ -22,8 +22,8 @@ from netlab.names import table_name
 from netlab.plan.steps import Action, Step
 
 _FAMILY: Final = "inet"
-#: NFT_CTX_OUTPUT_JSON and NFT_CTX_OUTPUT_HANDLE of nftables/libnftables.h.
-_JSON, _HANDLE = 1 << 4, 1 << 3
+#: NFT_CTX_OUTPUT_JSON, NFT_CTX_OUTPUT_HANDLE and NFT_CTX_OUTPUT_STATELESS of nftables/libnftables.h.
+_JSON, _HANDLE, _STATELESS = 1 << 4, 1 << 3, 1 << 2
 
 
 @cache
@@ -56,16 +56,20 @@ def has_library() -> bool:
 
 
 def _run(commands: Sequence[Json]) -> tuple[int, str, str]:
+    return _run_text(json.dumps({"nftables": list(commands)}), _JSON | _HANDLE)
+
+
+def _run_text(commands: str, form: int) -> tuple[int, str, str]:
     """Run commands in the calling thread's namespace; give the code, the answer and what the library complains of."""
     library = load_library()
     context = library.nft_ctx_new(0)
     if not context:
         raise OSError(errno.ENOMEM, "libnftables does not start")
     try:
-        library.nft_ctx_output_set_flags(context, _JSON | _HANDLE)
+        library.nft_ctx_output_set_flags(context, form)
         library.nft_ctx_buffer_output(context)
         library.nft_ctx_buffer_error(context)
-        code = library.nft_run_cmd_from_buffer(context, json.dumps({"nftables": list(commands)}).encode())
+        code = library.nft_run_cmd_from_buffer(context, commands.encode())
         answer, complaint = library.nft_ctx_get_output_buffer(context), library.nft_ctx_get_error_buffer(context)
         return code, (answer or b"").decode(), (complaint or b"").decode()
     finally:
@@ -104,12 +108,14 @@ def read_chains(lab: str, node: str) -> list[Chain]:
     ]
 
 
-def read_other_chains(lab: str, node: str) -> list[Chain]:
-    """Read the base chains of everybody else's tables in the calling thread's namespace."""
+def read_every_chain(lab: str, node: str) -> list[Chain]:
+    """Read everybody's base chains, the lab's among them, in the calling thread's namespace."""
     code, answer, complaint = _run([{"list": {"ruleset": None}}])
+    if not code:
+        code, text, complaint = _run_text("list ruleset", _HANDLE | _STATELESS)
     if code:
         raise OSError(errno.EINVAL, complaint.strip() or "nftables cannot be read")
-    return other_chains(node, json.loads(answer or '{"nftables": []}')["nftables"], table_name(lab))
+    return other_chains(node, json.loads(answer or '{"nftables": []}')["nftables"], text, table_name(lab))
 
 
 def change_chains(lab: str, steps: Sequence[Step]) -> None:

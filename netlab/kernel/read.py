@@ -166,14 +166,13 @@ class Reader:
         everybodys = self.scope.other_chains and _has_library()
         nodes = [node for name, node in self._fresh.items() if name in asked or (everybodys and node.own)]
         if nodes:
-            from netlab.kernel.nftables import read_chains, read_other_chains
+            from netlab.kernel.nftables import read_chains, read_every_chain
 
             with journey():
                 for node in nodes:
                     node.place.visit()
-                    yield from read_chains(self.scope.lab, node.name)
-                    if everybodys and node.own:
-                        yield from read_other_chains(self.scope.lab, node.name)
+                    read = read_every_chain if everybodys and node.own else read_chains
+                    yield from read(self.scope.lab, node.name)
 
     def _bridges(self) -> Iterator[Fact]:
         yield from (External(HOST, link.name) for link in self._nodes[HOST].links if self._is_external(link))

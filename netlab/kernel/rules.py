@@ -82,8 +82,8 @@ def _verdict(rule: Rule) -> Json:
     return {rule.verdict: to}
 
 
-def rule_of(statements: Sequence[Json], *, ours: bool = True) -> Rule:
-    """Turn what nft gives back into the rule; of one that is not `ours` the matches stand in any order."""
+def rule_of(statements: Sequence[Json]) -> Rule:
+    """Turn what nft gives back into the rule."""
     plain = [one for one in statements if "counter" not in one]
     with suppress(KeyError, TypeError, ValueError, IndexError):
         found: dict[str, Any] = {}
@@ -91,16 +91,9 @@ def rule_of(statements: Sequence[Json], *, ours: bool = True) -> Rule:
             _read_match(one["match"], found)
         rule = Rule(**_read_verdict(plain[-1]), **found)
         # Only what would be written so is ours; anything else keeps its own words.
-        if _same(expression(rule), plain) if ours else _alike(expression(rule), plain):
+        if _same(expression(rule), plain):
             return rule
     return Rule("other", other=json.dumps(plain, sort_keys=True, separators=(",", ":")))
-
-
-def _alike(written: Sequence[Json], read: Sequence[Json]) -> bool:
-    """Tell whether two rules match the same and do the same, in whatever order they look."""
-    *ours, _ = (json.dumps(one, sort_keys=True) for one in written)
-    *theirs, _ = (json.dumps(one, sort_keys=True) for one in read)
-    return sorted(ours) == sorted(theirs) and _same(written[-1:], read[-1:])
 
 
 def _same(written: Sequence[Json], read: Sequence[Json]) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Hashable, Iterable
 from dataclasses import fields
 
 from netlab.facts import Chain, Impairment, Port
+from netlab.facts.other_rules import OtherRule
 from netlab.names import HOST
 from netlab.simulator.ears import is_own, speaks_for_others
 from netlab.simulator.loops import looped_bridges
@@ -68,7 +69,7 @@ class _Sight:
 
     def stands_alone(self, node: Node) -> bool:
         """Tell whether a node is like no other, whatever it looks like."""
-        if node.name == HOST or self.mentions.mixed or node in self.proxies:
+        if node.name == HOST or self.mentions.mixed or node in self.proxies or _has_others_rules(node):
             return True
         return any(self._is_odd(nic) for nic in node.devices.values() if nic.kind != "lo") or any(
             self.holders[address] > 1
@@ -126,6 +127,12 @@ def _of(node: Node, bridge: Nic) -> Iterable[Nic]:
     """Give the devices of a node whose MACs a bridge looks at."""
     assert bridge.node is node
     return (bridge, *bridge.members)
+
+
+def _has_others_rules(node: Node) -> bool:
+    """Tell whether somebody's own rules look at what a node carries: at more than a signature says."""
+    every = (rule for chains in node.chains.values() for chain in chains for rule in chain.rules)
+    return any(isinstance(rule, OtherRule) for rule in every)
 
 
 def _names_in(node: Node) -> Iterable[str]:

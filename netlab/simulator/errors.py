@@ -13,6 +13,8 @@ from netlab.simulator.walk import Walk
 
 #: Bytes of an error's own headers: IP's and ICMP's.
 _HEAD4, _HEAD6 = 28, 48
+#: Bytes of a TCP reset.
+_RESET4, _RESET6 = 40, 60
 
 
 def report(
@@ -47,12 +49,28 @@ def report(
     message = "ipv6-icmp" if six else "icmp"
     said = IcmpError(number, sub, packet, mtu)
     error = Packet(source, packet.source, message, "error", ttl=node.ttl(packet.version), size=size, error=said)
-    related = None
-    if tracked is not None:
-        related = Tracked(tracked.connection, not tracked.answers, related=True)
-    leg = walk.new_leg(error, node, reason)
+    _send(walk, node, error, reason, here, tracked)
+
+
+def reset(walk: Walk, node: Node, packet: Packet, reason: int, into: Nic | None, tracked: Tracked | None) -> None:
+    """End a TCP connection in the name of a packet's destination, as a filter does that rejects so.
+
+    Source: net/ipv4/netfilter/nf_reject_ipv4.c (nf_send_reset), nf_reject_ipv6.c.
+    """
+    if walk.asking or packet.message == "rst" or not _may_be_told(node, packet):
+        return
+    size, ttl = _RESET6 if packet.version == 6 else _RESET4, node.ttl(packet.version)
+    source, destination, sport, dport = packet.ends
+    answer = Packet(destination, source, packet.protocol, "rst", dport, sport, ttl=ttl, size=size)
+    _send(walk, node, answer, reason, into, tracked)
+
+
+def _send(walk: Walk, node: Node, told: Packet, reason: int, here: Nic | None, tracked: Tracked | None) -> None:
+    """Send what belongs to the connection of the packet that it is about (nf_conntrack_attach)."""
+    related = Tracked(tracked.connection, not tracked.answers, related=True) if tracked is not None else None
+    leg = walk.new_leg(told, node, reason)
     vrf = here.vrf if here is not None else None
-    walk.post(walk.layers.send_tracked, walk, node, error, leg, vrf, related)
+    walk.post(walk.layers.send_tracked, walk, node, told, leg, vrf, related)
 
 
 def _is_own(node: Node, packet: Packet, here: Nic | None) -> bool:

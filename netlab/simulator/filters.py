@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from netlab.facts import Chain, Rule
 from netlab.simulator.connections import Choice, Connections, Tracked
-from netlab.simulator.matching import OF_DESTINATION, OF_SOURCE, Hook, matches
+from netlab.simulator.matching import OF_DESTINATION, OF_SOURCE, Hook, deciding
 from netlab.simulator.network import Node
 from netlab.simulator.packet import Packet
 from netlab.simulator.translation import Translations, apply, choose
@@ -65,7 +65,5 @@ def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, p
 
 
 def _filter(node: Node, tracked: Tracked | None, packet: Packet, chain: Chain, hook: Hook) -> tuple[str, Rule | None]:
-    for rule in chain.rules:
-        if matches(node, tracked, packet, rule, hook):
-            return rule.verdict, rule
-    return chain.policy, None
+    rule = deciding(node, tracked, packet, chain.rules, hook)
+    return (chain.policy, None) if rule is None else (rule.verdict, rule)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from netlab.facts import Chain, Key, Rule
 from netlab.facts.firewall import rule_key
-from netlab.facts.rule_text import rule_text
+from netlab.facts.other_rules import REJECTS, RESETS, OtherRule
 from netlab.simulator import errors, neighbours
 from netlab.simulator.connections import Tracked
 from netlab.simulator.fib import OWN, Way, choose_source, select_address
@@ -57,10 +57,10 @@ def allowed(
     """Tell of translations, and whether a packet goes on; what is rejected is answered."""
     for chain, rule, words in found.translations:
         key = _key_of(chain, rule)
-        said = f" by {rule_text(rule)}" if rule is not None and walk.tells else ""
+        said = f" by {rule}" if rule is not None and walk.tells else ""
         walk.tell(leg, "translated", into or out, node, f"translates: {words}{said}", key)
     for chain, rule in found.accepts if walk.tells else ():
-        words = f"passes chain {chain.name}: {rule_text(rule)}"
+        words = f"passes chain {chain.name}: {rule}"
         walk.tell(leg, "accepted", into or out, node, words, rule_key(chain, rule))
     if found.verdict in ("accept", "ended"):
         return found.verdict == "accept"
@@ -71,8 +71,12 @@ def allowed(
     walk.end(leg, verdict, into or out, node, words, key, number, found.packet)
     # Of a fragment alone nobody can tell whether it is sound: nobody is told (nf_send_unreach, nf_send_unreach6).
     if found.verdict == "reject" and (not found.packet.piece or found.packet.checked):
-        code = (3, 3) if found.packet.version == 4 else (1, 4)
-        errors.report(walk, node, found.packet, code, leg, into, tracked)
+        of4, of6 = found.rule.rejects if isinstance(found.rule, OtherRule) else REJECTS
+        code = of4 if found.packet.version == 4 else of6
+        if code == RESETS:
+            errors.reset(walk, node, found.packet, leg, into, tracked)
+        else:
+            errors.report(walk, node, found.packet, code, leg, into, tracked)
     return False
 
 
@@ -86,7 +90,7 @@ def _key_of(chain: Chain | None, rule: Rule | None) -> Key | None:
 def _blamed(node: Node, chain: Chain | None, rule: Rule | None) -> str:
     name = chain.name if chain is not None else "?"
     if rule is not None:
-        return f"{node.name}: chain {name}: {rule_text(rule)}"
+        return f"{node.name}: chain {name}: {rule}"
     return f"{node.name}: chain {name}: policy {chain.policy if chain is not None else '?'}"
 
 

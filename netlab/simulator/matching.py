@@ -5,10 +5,12 @@ Source: nft(8), nf_conntrack_core.c.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from netlab.facts import Rule
+from netlab.facts.other_rules import OtherRule
+from netlab.simulator.conditions import Sight, holds, is_local
 from netlab.simulator.connections import Tracked
 from netlab.simulator.fib import within
 from netlab.simulator.network import Nic, Node
@@ -32,10 +34,29 @@ class Hook:
     reroute: Callable[[Packet], bool] = lambda packet: True
 
 
+def deciding(node: Node, tracked: Tracked | None, packet: Packet, rules: Sequence[Rule], hook: Hook) -> Rule | None:
+    """Give the rule that decides on a packet, in whatever chain it is led to; None where the policy does."""
+    for rule in rules:
+        if not matches(node, tracked, packet, rule, hook):
+            continue
+        if rule.verdict == "return":
+            return None
+        if isinstance(rule, OtherRule) and rule.verdict in ("jump", "goto"):
+            found = deciding(node, tracked, packet, rule.body, hook)
+            if found is not None or rule.verdict == "goto":
+                return found
+            continue
+        return rule
+    return None
+
+
 def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hook: Hook) -> bool:
     """Tell whether a rule looks at a packet; what netlab cannot read it takes to match nothing."""
     if rule.other is not None or (rule.to is not None and (":" in rule.to) != (packet.version == 6)):
         return False
+    if isinstance(rule, OtherRule):
+        sight = Sight(node, tracked, packet, hook.into, hook.out)
+        return all(holds(sight, condition) for condition in rule.conditions)
     for name, nic in ((rule.iif, hook.into), (rule.oif, hook.out)):
         if name is not None and (nic is not None and nic.name == name.removeprefix("!")) == name.startswith("!"):
             return False
@@ -43,7 +64,7 @@ def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hoo
         return False
     if rule.destination is not None and not within(packet.destination, rule.destination):
         return False
-    if rule.local and not _is_local(node, packet.destination):
+    if rule.local and not is_local(node, packet.destination):
         return False
     if rule.translated and (tracked is None or not tracked.connection.translated_destination):
         return False
@@ -52,9 +73,3 @@ def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hoo
     if rule.protocol is not None and rule.protocol != packet.protocol:
         return False
     return not rule.ports or any(low <= packet.dport <= high for low, high in rule.ports)
-
-
-def _is_local(node: Node, destination: str) -> bool:
-    """Tell whether an address is the node's; one in a VRF is not (nft_fib_ipv4.c; before Linux 6.16)."""
-    holder = node.addresses.get(destination)
-    return destination.startswith("127.") or (holder is not None and holder.vrf is None)

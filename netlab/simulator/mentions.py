@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_interface, ip_network
 
+from netlab.facts.other_rules import OF_ADDRESSES, OtherRule, every_rule
 from netlab.simulator.ears import is_own
 from netlab.simulator.network import Entry, Network, Nic, Node
 from netlab.simulator.packet import BITS, is_link_local, is_loopback, number_of
@@ -71,8 +72,10 @@ class Mentions:
             yield address
             self.macs.add(mac)
         for chains in node.chains.values():
-            for rule in (rule for chain in chains for rule in chain.rules):
+            for rule in (rule for chain in chains for rule in every_rule(chain.rules)):
                 yield from (text for text in (rule.source, rule.destination, rule.to) if text is not None)
+                if isinstance(rule, OtherRule):
+                    yield from _of_conditions(rule)
         for choices in node.choices.values():
             for fact in (choice.fact for choice in choices if choice.fact is not None):
                 yield from (text for text in (fact.source, fact.to) if text is not None)
@@ -106,6 +109,12 @@ class Mentions:
                 for _, address, length in found:
                     for less in range(shortest + 1, length):
                         self._note(6, number_of(address), less)
+
+
+def _of_conditions(rule: OtherRule) -> Iterator[str]:
+    for condition in rule.conditions:
+        if condition.field in OF_ADDRESSES:
+            yield from (value for value in condition.values if isinstance(value, str))
 
 
 def _of_device(nic: Nic) -> Iterator[str]:

@@ -13,7 +13,7 @@ from netlab.simulator.fib import Asked, doubt_source, is_martian, look_up, selec
 from netlab.simulator.filters import pass_chains
 from netlab.simulator.matching import Hook
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import Frame, Packet, Question, Told, number_of, question_mac
+from netlab.simulator.packet import Frame, Message, Packet, Question, Told, number_of, question_mac
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import End, Walk
 
@@ -46,7 +46,7 @@ def find(walk: Walk, nic: Nic, target: str, source: str, leg: int) -> str | None
         return None
     if not walk.asking:
         walk.noted.clear()
-    if not _let_out(walk, nic, asker, solicited(target)):
+    if not _let_out(walk, nic, "solicitation", asker, solicited(target)):
         _note_silence(walk, nic, f"{nic.node.name} does not let its own question out")
         return None
     walk.run_apart(walk.layers.transmit, walk, nic, Frame(nic.mac, question_mac(target), Question(target, asker)), leg)
@@ -95,7 +95,7 @@ def take_question(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     payload = frame.payload
     assert not isinstance(payload, Packet)
     if isinstance(payload, Told):
-        if not _let_in(walk, nic, payload.target, payload.asker):
+        if not _let_in(walk, nic, "advertisement", payload.target, payload.asker):
             return
         asked = nic, payload.target
         walk.answers.setdefault(asked, []).append(frame.source)
@@ -103,11 +103,11 @@ def take_question(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
             walk.neighbours.setdefault(asked, frame.source)  # of several the first (LOCKTIME)
         return
     why = _why_silent(nic, payload)
-    if not _let_in(walk, nic, payload.asker, solicited(payload.target)):
+    if not _let_in(walk, nic, "solicitation", payload.asker, solicited(payload.target)):
         why = "its chains drop the question"
     if why is None and payload.asker:
         walk.neighbours.setdefault((nic, payload.asker), frame.source)
-    if why is None and not _let_out(walk, nic, payload.target, payload.asker):
+    if why is None and not _let_out(walk, nic, "advertisement", payload.target, payload.asker):
         why = "its chains drop the answer"
     if why is None:
         walk.end(leg, Verdict.DELIVERED, nic, nic.node, payload.target)
@@ -124,21 +124,21 @@ def _note_silence(walk: Walk, nic: Nic, words: str) -> None:
     walk.noted.append(End(0, Verdict.IGNORED, nic.node.name, nic.name, words, ("settings", nic.node.name)))
 
 
-def _let_out(walk: Walk, nic: Nic, source: str, destination: str) -> bool:
+def _let_out(walk: Walk, nic: Nic, message: Message, source: str, destination: str) -> bool:
     """Tell whether a node's chains let its neighbour discovery out: of IPv6 that is ICMP like any other."""
-    return _passes(walk, nic, source, destination, Hook("output", None, nic), Hook("postrouting", None, nic))
+    return _passes(walk, nic, message, source, destination, Hook("output", None, nic), Hook("postrouting", None, nic))
 
 
-def _let_in(walk: Walk, nic: Nic, source: str, destination: str) -> bool:
+def _let_in(walk: Walk, nic: Nic, message: Message, source: str, destination: str) -> bool:
     """Tell whether a node's chains let neighbour discovery in; it belongs to no connection (nf_conntrack_icmpv6)."""
-    return _passes(walk, nic, source, destination, Hook("prerouting", nic, None), Hook("input", nic, None))
+    return _passes(walk, nic, message, source, destination, Hook("prerouting", nic, None), Hook("input", nic, None))
 
 
-def _passes(walk: Walk, nic: Nic, source: str, destination: str, *hooks: Hook) -> bool:
+def _passes(walk: Walk, nic: Nic, message: Message, source: str, destination: str, *hooks: Hook) -> bool:
     node = nic.node
     if ":" not in destination or not node.chains:
         return True
-    packet = Packet(source, destination, "ipv6-icmp", "datagram", ttl=255)
+    packet = Packet(source, destination, "ipv6-icmp", message, ttl=255)
     return all(pass_chains(node, walk.of_node(node), None, packet, hook).verdict == "accept" for hook in hooks)
 
 

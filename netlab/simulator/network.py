@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from netlab.facts import Chain, Impairment, Key, PolicyRule, Port
+from netlab.facts import Chain, Impairment, Key, PolicyRule, Port, Rule
 from netlab.facts.devices import TUN_OF_IP
+from netlab.facts.other_rules import OtherRule, every_rule
 from netlab.facts.routing import MAIN_TABLE
 from netlab.simulator.packet import Version, link_local
 
@@ -203,7 +204,7 @@ class Node:
     def tracks(self) -> bool:
         """Whether connections are kept track of: something translates, or looks at states."""
         return any(
-            chain.kind == "nat" or any(rule.states or rule.translated for rule in chain.rules)
+            chain.kind == "nat" or any(map(_looks_at_connections, every_rule(chain.rules)))
             for chains in self.chains.values()
             for chain in chains
         )
@@ -254,3 +255,8 @@ class Network:
     def holders(self, address: str) -> list[Node]:
         """Give the nodes that have an address."""
         return [node for node in self.nodes.values() if address in node.addresses]
+
+
+def _looks_at_connections(rule: Rule) -> bool:
+    conditions = rule.conditions if isinstance(rule, OtherRule) else ()
+    return bool(rule.states or rule.translated or any(one.field.startswith("ct ") for one in conditions))

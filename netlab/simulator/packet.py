@@ -9,8 +9,11 @@ from ipaddress import ip_address
 from typing import Any, Final, Literal
 
 Version = Literal[4, 6]
-#: What a packet is to whoever gets it. `error` is an ICMP error; `syn`, `syn-ack` and `rst` are TCP's.
-Message = Literal["echo", "echo-reply", "error", "syn", "syn-ack", "rst", "datagram", "carried"]
+#: What a packet is to whoever gets it. `error` is an ICMP error; `syn`, `syn-ack` and `rst` are TCP's; a `solicitation`
+#: and an `advertisement` are neighbour discovery as the chains of a node see it.
+Message = Literal[
+    "echo", "echo-reply", "error", "syn", "syn-ack", "rst", "datagram", "carried", "solicitation", "advertisement"
+]
 
 #: Source and destination, and the port of each.
 Ends = tuple[str, str, int, int]
@@ -30,8 +33,11 @@ QUOTED4, QUOTED6 = 576, 1280
 _ERRORS = {
     (4, 3, 0): "net unreachable",
     (4, 3, 1): "host unreachable",
+    (4, 3, 2): "protocol unreachable",
     (4, 3, 3): "port unreachable",
     (4, 3, 4): "fragmentation needed",
+    (4, 3, 9): "net prohibited",
+    (4, 3, 10): "host prohibited",
     (4, 3, 13): "administratively prohibited",
     (4, 11, 0): "time exceeded",
     (6, 1, 0): "no route to destination",
@@ -39,6 +45,8 @@ _ERRORS = {
     (6, 1, 2): "beyond scope of source",
     (6, 1, 3): "address unreachable",
     (6, 1, 4): "port unreachable",
+    (6, 1, 5): "source address failed ingress/egress policy",
+    (6, 1, 6): "reject route to destination",
     (6, 2, 0): "packet too big",
     (6, 3, 0): "time exceeded",
 }

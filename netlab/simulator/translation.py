@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from netlab.facts import Chain, Rule
 from netlab.simulator.connections import Connection, Connections, Tracked, Tuple, inverse
-from netlab.simulator.matching import OF_DESTINATION, Hook, matches
+from netlab.simulator.matching import OF_DESTINATION, Hook, deciding
 from netlab.simulator.network import Node
 from netlab.simulator.packet import Packet
 
@@ -30,20 +30,31 @@ def choose(
     done = connection.translated_destination if hook.name in OF_DESTINATION else connection.translated_source
     if done:
         return
-    for rule in chain.rules:
-        if not matches(node, tracked, packet, rule, hook):
-            continue
-        source, destination, protocol, sport, dport = connection.reply
-        if rule.verdict == "dnat" and rule.to is not None:
-            port = _port_in(rule, packet.dport)
-            connection.reply = (rule.to, destination, protocol, port, dport)
-            connection.translated_destination, connection.destination_by = True, (chain, rule)
-        elif rule.verdict in ("masquerade", "snat"):
-            to = rule.to if rule.verdict == "snat" else hook.masquerade()
-            if to is not None:
-                connection.reply = _free(connections, (source, to, protocol, sport, dport))
-                connection.translated_source, connection.source_by = to != packet.source, (chain, rule)
+    rule = deciding(node, tracked, packet, chain.rules, hook)
+    if rule is None:
         return
+    source, destination, protocol, sport, dport = connection.reply
+    to = _destination(rule, packet, hook)
+    if to is not None:
+        connection.reply = (to, destination, protocol, _port_in(rule, packet.dport), dport)
+        connection.translated_destination, connection.destination_by = True, (chain, rule)
+    elif rule.verdict in ("masquerade", "snat"):
+        to = rule.to if rule.verdict == "snat" else hook.masquerade()
+        if to is not None:
+            connection.reply = _free(connections, (source, to, protocol, sport, dport))
+            connection.translated_source, connection.source_by = to != packet.source, (chain, rule)
+
+
+def _destination(rule: Rule, packet: Packet, hook: Hook) -> str | None:
+    """Give the destination that a rule asks for; redirected is to the node itself (nf_nat_redirect.c)."""
+    if rule.verdict == "dnat":
+        return rule.to
+    if rule.verdict != "redirect":
+        return None
+    if hook.into is None:
+        return "127.0.0.1" if packet.version == 4 else "::1"
+    held = (address for address, _ in hook.into.addresses)
+    return next((address for address in held if (":" in address) == (packet.version == 6)), None)
 
 
 def _free(connections: Connections, wanted: Tuple) -> Tuple:
@@ -66,7 +77,7 @@ def _port_in(rule: Rule, port: int) -> int:
 def apply(packet: Packet, tracked: Tracked | None, hook: Hook, translations: Translations) -> Packet:
     """Give a packet as its connection says that it looks beyond this hook."""
     assert tracked is not None
-    if tracked.related:
+    if packet.error is not None and tracked.related:
         changed = _apply_to_error(packet, tracked, hook)
         _tell_undone(packet, changed, hook, translations)
         return changed

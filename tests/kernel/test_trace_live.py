@@ -6,7 +6,7 @@ import pytest
 
 from netlab import app
 from netlab.app.tracing import Traced
-from netlab.errors import UsageError
+from netlab.errors import Problem, UsageError
 from netlab.simulator.verdicts import Verdict
 from tests.kernel.stage import FILE, Stage, made_up
 
@@ -67,6 +67,7 @@ def test_what_somebody_has_done_by_hand_is_what_ends_the_packet(stage: Stage) ->
 MINE = """
 table ip mine {
   chain pings { icmp type echo-request drop; }
+  chain marked { meta mark 1 drop; }
   chain some { counter; log prefix "x"; ip saddr 10.0.0.2 reject; }
   chain forwarded { type filter hook forward priority 5; RULES; }
 }
@@ -90,6 +91,7 @@ def test_what_somebody_filters_in_tables_of_their_own_is_looked_at(stage: Stage)
         ("ip daddr 10.1.0.2 counter drop", Verdict.FILTERED),
         ("ip daddr 10.1.0.9 drop", Verdict.DELIVERED),
         ("ip protocol icmp jump some", Verdict.REJECTED),
+        ("jump pings", Verdict.FILTERED),
         ("policy drop; ct state established,related accept", Verdict.FILTERED),
         ("policy drop; iifname eth0 accept; ct state established accept", Verdict.DELIVERED),
     ):
@@ -105,10 +107,14 @@ def test_what_somebody_filters_in_tables_of_their_own_is_looked_at(stage: Stage)
 @made_up
 def test_a_rule_that_cannot_be_read_is_told(stage: Stage) -> None:
     stage.apply(TEXT)
-    nft(stage, MINE.replace("RULES", "jump pings"))
+    nft(stage, MINE.replace("RULES", "jump marked"))
     (unread,) = live().warnings
-    assert unread.what.startswith("r: chain ip mine forwarded has a rule that is passed over: ")
+    words = "marked: meta mark 0x00000001 drop"
+    assert unread.what == f"r: chain ip mine forwarded has a rule that is passed over: {words}"
     assert app.reach("tracing", live=True).warnings == (unread,)
+    told: list[Problem] = []
+    app.diagram("tracing", format="mermaid", live=True, trace=("a", "b"), warn=told.extend)
+    assert told == [unread]
 
 
 @made_up
@@ -119,4 +125,4 @@ def test_what_somebody_translates_is_looked_at(stage: Stage) -> None:
     assert found.trace.ok
     assert found.trace.legs[1].node == "b"
     (step,) = [step for step in found.trace.legs[0].steps if step.what == "translated"]
-    assert step.words == "translates: 192.0.2.1:1 becomes 10.1.0.2:1 by ip daddr 192.0.2.1 dnat ip to 10.1.0.2"
+    assert step.words == "translates: 192.0.2.1:1 becomes 10.1.0.2:1 by ip daddr 192.0.2.1 dnat to 10.1.0.2"

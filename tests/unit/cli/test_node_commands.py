@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from netlab.app.results import Impaired
-from netlab.errors import UsageError
+from netlab.errors import Problem, UsageError
 from tests.unit.cli.conftest import Run, Stand
 from tests.unit.cli.samples import IMPAIRED
 
@@ -102,11 +102,13 @@ def test_the_way_of_a_packet_is_drawn(run: Run, stand: Stand, options: tuple[str
     seen: dict[str, Any] = {}
 
     def diagram(target: str, **given: Any) -> bytes:
+        given.pop("warn")([Problem("unread-rule", "chain c has a rule that is passed over", severity="warning")])
         seen.update(given, target=target)
         return b"<svg/>"
 
     stand("diagram", diagram)
-    assert run("diagram", "a/bridge3.yml", "--trace", "ns0", "ns1", *options).stdout_bytes == b"<svg/>"
+    done = run("diagram", "a/bridge3.yml", "--trace", "ns0", "ns1", *options)
+    assert (done.stdout_bytes, "a rule that is passed over" in done.stderr) == (b"<svg/>", True)
     assert seen == {
         "target": "a/bridge3.yml",
         "format": "svg",

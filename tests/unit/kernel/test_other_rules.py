@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from netlab.facts import Chain, Rule
+from netlab.facts.other_rules import REJECTS, RESETS, Condition, OtherRule, every_rule
+from netlab.kernel.other_matches import FIELDS, conditions_of
 from netlab.kernel.other_rules import other_chains
+from netlab.simulator import conditions
 
 Json = dict[str, Any]
+
+#: What nft 1.0.6 tells of one ruleset, by `nft -a -s list ruleset` (it can be loaded again) and `nft -j list ruleset`.
+RULESETS = Path(__file__).parent / "rulesets"
 
 
 def chain(table: str, name: str, family: str = "ip", **said: Any) -> Json:
@@ -18,83 +29,216 @@ def rule(table: str, name: str, *statements: Json, family: str = "ip") -> Json:
     return {"rule": {"family": family, "table": table, "chain": name, "handle": 1, "expr": list(statements)}}
 
 
-def match(left: Json, right: Any) -> Json:
-    return {"match": {"op": "==", "left": left, "right": right}}
+def match(left: Json, right: Any, op: str = "==") -> Json:
+    return {"match": {"op": op, "left": left, "right": right}}
 
 
-SOURCE = match({"payload": {"protocol": "ip", "field": "saddr"}}, "10.0.0.1")
-UDP = match({"payload": {"protocol": "ip", "field": "protocol"}}, "udp")
-COUNT: Json = {"counter": {"packets": 0, "bytes": 0}}
+def payload(protocol: str, field: str) -> Json:
+    return {"payload": {"protocol": protocol, "field": field}}
+
+
+def read(told: Sequence[Json], text: str = "") -> list[Chain]:
+    return other_chains("r", told, text, "netlab-lab")
+
+
+SOURCE = match(payload("ip", "saddr"), "10.0.0.1")
+OF_SOURCE = Condition("ip saddr", ("10.0.0.1",))
 DROP: Json = {"drop": None}
 HOOKED: Json = {"type": "filter", "hook": "forward", "prio": -5, "policy": "drop"}
+TEXT = """\
+table ip t { # handle 1
+\tchain main { # handle 1
+\t\ttype filter hook forward priority -5; policy drop;
+\t\tip saddr { 10.0.0.1,
+\t\t\t   10.0.0.2 } drop # handle 1
+\t}
+}
+"""
 
 
 def rules(*body: Json, **more: tuple[Json, ...]) -> tuple[Rule, ...]:
     """Give the rules of a chain with this body, and of others that it can jump to."""
     told = [chain("t", "main", **HOOKED), *(chain("t", name) for name in more)]
     told += [*body] + [one for bodies in more.values() for one in bodies]
-    (found,) = other_chains("r", told, "netlab-lab")
+    (found,) = read(told)
     return found.rules
 
 
-def test_a_base_chain_is_named_by_its_family_and_table() -> None:
+def test_a_base_chain_is_named_by_its_family_and_table_and_its_rules_have_nfts_words() -> None:
+    told = [chain("t", "main", **HOOKED), chain("t", "plain"), rule("t", "main", SOURCE, DROP)]
+    words = "ip saddr { 10.0.0.1, 10.0.0.2 } drop"
+    expected = OtherRule("drop", words=words, conditions=(OF_SOURCE,))
+    assert read(told, TEXT) == [Chain("r", "ip t main", "filter", "forward", -5, "drop", (expected,), 4)]
+    assert str(expected) == words
+
+
+def test_of_the_labs_own_table_its_own_rules_are_its_own_and_others_are_understood() -> None:
+    own = rule("netlab-lab", "c", SOURCE, DROP, family="inet")
+    other = rule("netlab-lab", "c", match(payload("icmp", "type"), "echo-request"), DROP, family="inet")
+    told = [chain("netlab-lab", "c", family="inet", **HOOKED), own, other]
+    (found,) = read(told)
+    assert (found.name, found.version, found.rules[0]) == ("c", None, Rule("drop", source="10.0.0.1"))
+    assert isinstance(found.rules[1], OtherRule)
+    assert found.rules[1].conditions == (Condition("icmp type", ((8, 8),)),)
+
+
+def test_what_looks_at_frames_is_not_understood_if_it_does_anything() -> None:
     told = [
-        chain("filter", "FORWARD", **HOOKED),
-        chain("filter", "plain"),
-        rule("filter", "FORWARD", SOURCE, COUNT, DROP),
+        chain("b", "c", family="bridge", **HOOKED),
+        rule("b", "c", SOURCE, {"counter": {}}, family="bridge"),
+        rule("b", "c", SOURCE, DROP, family="bridge"),
+        chain("i", "c", family="inet", **{**HOOKED, "hook": "ingress", "policy": "accept"}),
+        rule("i", "c", {"accept": None}, family="inet"),
     ]
-    assert other_chains("r", told, "netlab-lab") == [
-        Chain("r", "ip filter FORWARD", "filter", "forward", -5, "drop", (Rule("drop", source="10.0.0.1"),), 4)
+    frames, ingress = read(told)
+    assert (frames.hook, [one.verdict for one in frames.rules]) == ("bridge forward", ["other", "other"])
+    assert str(frames.rules[1]) == "policy drop"
+    assert (ingress.hook, [one.verdict for one in ingress.rules]) == ("inet ingress", ["other"])
+
+
+def test_jumps_lead_to_chains_which_are_named_in_their_rules() -> None:
+    inner = (rule("t", "inner", SOURCE, {"return": None}), rule("t", "inner", DROP))
+    jump, goto = rule("t", "main", SOURCE, {"jump": {"target": "inner"}}), rule("t", "main", {"goto": {"target": "no"}})
+    found = rules(jump, goto, inner=inner)
+    assert [one.verdict for one in found] == ["jump", "goto"]
+    first, second = found
+    assert isinstance(first, OtherRule)
+    assert isinstance(second, OtherRule)
+    assert (first.conditions, second.conditions, second.body) == ((OF_SOURCE,), (), ())
+    assert [(one.verdict, str(one).partition(":")[0]) for one in first.body] == [("return", "inner"), ("drop", "inner")]
+    assert [one.verdict for one in every_rule(found)] == ["jump", "return", "drop", "goto"]
+
+
+def test_chains_that_jump_in_circles_end() -> None:
+    found = rules(rule("t", "main", {"jump": {"target": "main"}}))
+    assert [one.verdict for one in every_rule(found)][-1] == "other"
+
+
+def recorded() -> list[Chain]:
+    told = json.loads((RULESETS / "others.json").read_text())["nftables"]
+    return read(told, (RULESETS / "others.txt").read_text())
+
+
+def test_all_of_a_long_ruleset_is_understood_but_what_has_no_place_in_the_simulator() -> None:
+    chains = recorded()
+    assert [(one.name, one.kind, one.hook, one.priority) for one in chains] == [
+        ("ip nat p", "nat", "postrouting", 100),
+        ("ip nat pre", "nat", "prerouting", -100),
+        ("inet f in", "filter", "input", 0),
+        ("ip g f", "filter", "forward", 0),
+        ("bridge b f", "filter", "bridge forward", 0),
+    ]
+    every = [one for found in chains for one in every_rule(found.rules)]
+    assert [one.other for one in every if one.other is not None] == [
+        "meta mark 0x00000001 accept",
+        "meta mark set 0x00000005",
+        "ether type arp drop",
     ]
 
 
-def test_the_labs_own_table_and_what_looks_at_no_ip_are_left_out() -> None:
-    told = [
-        chain("netlab-lab", "filter-forward", family="inet", **HOOKED),
-        chain("t", "c", family="bridge", **HOOKED),
-        chain("netlab-other", "c", family="inet", **HOOKED),
-        chain("six", "c", family="ip6", **HOOKED),
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ('oifname "eth*" masquerade random', [("oifname", ("eth*",))]),
+        ("ct state established,new accept", [("ct state", ("established", "new"))]),
+        ("ct state != established drop", [("ct state", ("established",), True)]),
+        ("ct status dnat accept", [("ct status", ("dnat",))]),
+        (
+            "ip saddr @blocked drop",
+            [("ip saddr", ("10.0.0.0/24", "10.1.0.1/32", "10.1.0.2/31", "10.1.0.4/30", "10.9.0.1"))],
+        ),
+        ("ip saddr != 10.0.0.0/8 drop", [("ip saddr", ("10.0.0.0/8",), True)]),
+        (
+            "tcp dport { 80, 443, 1000-2000 } limit rate 10/second accept",
+            [("tcp dport", ((80, 80), (443, 443), (1000, 2000)))],
+        ),
+        ("tcp flags syn drop", [("tcp flags", ("syn", "syn-ack"))]),
+        ("tcp flags syn / syn,ack drop", [("tcp flags", ("syn",))]),
+        ("meta l4proto { tcp, udp } th dport 53 accept", [("meta l4proto", ("tcp", "udp")), ("th dport", ((53, 53),))]),
+        ("meta protocol ip accept", [("meta protocol", ("ip",))]),
+        ("icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept", [("icmpv6 type", ((135, 135), (136, 136)))]),
+        ("icmp code port-unreachable accept", [("icmp code", ((3, 3),))]),
+        ('iifname != "lo" ip ttl < 5 drop', [("iifname", ("lo",), True), ("ip ttl", ((0, 4),))]),
+        ('iif "lo" accept', [("iifname", ("lo",))]),
+        ("meta length > 1000 drop", [("meta length", ((1001, 0xFFFF_FFFF),))]),
+        ("fib daddr type != local drop", [("fib daddr type", ("local",), True)]),
+        ("ct direction reply accept", [("ct direction", ("reply",))]),
+        ('log prefix "x" drop', []),
+    ],
+)
+def test_what_nft_tells_is_turned_into_conditions(words: str, expected: list[tuple[Any, ...]]) -> None:
+    (found,) = [one for told in recorded() for one in every_rule(told.rules) if str(one) == words]
+    assert isinstance(found, OtherRule)
+    assert list(found.conditions) == [Condition(*one) for one in expected]
+
+
+def test_what_is_looked_up_in_a_map_is_as_many_rules() -> None:
+    every: dict[str, list[OtherRule]] = {}
+    for one in (one for told in recorded() for one in every_rule(told.rules)):
+        assert isinstance(one, OtherRule)
+        every.setdefault(str(one), []).append(one)
+    vmap = every["ct state vmap { invalid : drop, established : accept, related : accept }"]
+    assert [(one.verdict, one.conditions[0].values) for one in vmap] == [
+        ("drop", ("invalid",)),
+        ("accept", ("established",)),
+        ("accept", ("related",)),
     ]
-    assert [(one.name, one.version) for one in other_chains("r", told, "netlab-lab")] == [
-        ("inet netlab-other c", None),
-        ("ip6 six c", 6),
+    assert [one.verdict for one in every["tcp dport vmap @vm"]] == ["accept", "drop"]
+    to = every["dnat to tcp dport map { 81 : 10.0.0.1, 82 : 10.0.0.2 }"]
+    assert [(one.to, one.conditions[0].values) for one in to] == [("10.0.0.1", ((81, 81),)), ("10.0.0.2", ((82, 82),))]
+    both = every["ip saddr . tcp dport { 10.0.0.1 . 80, 10.0.0.2 . 443 } accept"]
+    assert [tuple(one.values for one in found.conditions) for found in both] == [
+        (("10.0.0.1",), ((80, 80),)),
+        (("10.0.0.2",), ((443, 443),)),
     ]
 
 
-def test_the_same_is_said_in_several_ways() -> None:
-    assert rules(rule("t", "main", UDP, SOURCE, DROP)) == (Rule("drop", source="10.0.0.1", protocol="udp"),)
-    to: Json = {"dnat": {"addr": "10.0.0.2", "port": 80}}
-    assert rules(rule("t", "main", to)) == (Rule("dnat", to="10.0.0.2", to_ports=(80, 80)),)
-    assert rules(rule("t", "main", SOURCE, COUNT)) == (), "it only counts"
-    (other,) = rules(rule("t", "main", {"reject": {"type": "tcp reset"}}))
-    assert other.other is not None
+def test_how_it_rejects_and_redirects_is_kept() -> None:
+    found = (one for told in recorded() for one in every_rule(told.rules))
+    every = {str(one): one for one in found if isinstance(one, OtherRule)}
+    assert {words: one.rejects for words, one in every.items() if one.verdict == "reject"} == {
+        "udp dport != 53 reject with icmpx admin-prohibited": ((3, 13), (1, 1)),
+        "meta l4proto tcp reject with tcp reset": (RESETS, RESETS),
+        "reject": REJECTS,
+        "reject with icmp host-prohibited": ((3, 10), (1, 4)),
+    }
+    assert (every["tcp dport 80 redirect to :8080"].verdict, every["tcp dport 80 redirect to :8080"].to_ports) == (
+        "redirect",
+        (8080, 8080),
+    )
 
 
-def test_jumps_are_written_out() -> None:
-    inner = (rule("t", "inner", UDP, DROP), rule("t", "inner", {"return": None}), rule("t", "inner", DROP))
-    jumping = rule("t", "main", SOURCE, {"jump": {"target": "inner"}})
-    accepting = rule("t", "main", {"accept": None})
-    expected = Rule("drop", source="10.0.0.1", protocol="udp")
-    assert rules(jumping, accepting, inner=inner) == (expected, Rule("accept"))
-    gone = rule("t", "main", {"goto": {"target": "inner"}})
-    assert rules(gone, accepting, inner=inner) == (Rule("drop", protocol="udp"),), "from there nobody comes back"
+def test_a_rule_that_only_counts_or_is_for_too_much_at_once_is_none() -> None:
+    counting = rule("t", "main", SOURCE, {"counter": {"packets": 0, "bytes": 0}})
+    over = rule("t", "main", {"limit": {"rate": 1, "per": "second", "inv": True}}, DROP)
+    tracing = rule("t", "main", {"mangle": {"key": {"meta": {"key": "nftrace"}}, "value": 1}})
+    assert rules(counting, over, tracing) == ()
+    (marking,) = rules(rule("t", "main", {"mangle": {"key": {"meta": {"key": "mark"}}, "value": 1}}))
+    assert marking.other is not None
 
 
-def test_what_cannot_be_said_is_kept_in_its_own_words() -> None:
-    twice = rule("t", "inner", SOURCE, DROP)
-    found = rules(rule("t", "main", SOURCE, {"jump": {"target": "inner"}}), inner=(twice,))
-    assert [one.other is not None for one in found] == [True]
-    round_and_round = rules(rule("t", "main", {"jump": {"target": "main"}}))
-    assert [one.other is not None for one in round_and_round] == [True]
+@pytest.mark.parametrize(
+    "told",
+    [
+        match({"meta": {"key": "mark"}}, 1),
+        match(payload("ether", "type"), "arp"),
+        match(payload("ip", "saddr"), "@nowhere"),
+        match({"ct": {"key": "status"}}, "confirmed", "in"),
+        match({"ct": {"key": "status"}}, "dnat", "=="),
+        match({"fib": {"result": "type", "flags": ["saddr"]}}, "local"),
+        match({"fib": {"result": "type", "flags": ["daddr"]}}, "broadcast"),
+        match({"&": [payload("ip", "saddr"), 255]}, 1),
+        match(payload("icmp", "type"), "no-such-type"),
+        match({"concat": [payload("ip", "saddr")]}, {"set": []}, "!="),
+        match(payload("ip", "saddr"), "10.0.0.1", "<"),
+    ],
+)
+def test_what_is_read_by_halves_is_not_read(told: Json) -> None:
+    with pytest.raises((ValueError, KeyError)):
+        conditions_of(told["match"], {})
+    (found,) = rules(rule("t", "main", told, DROP))
+    assert found.verdict == "other"
 
 
-def test_what_netlab_would_say_of_too_many_packets_it_does_not_say() -> None:
-    """Some go to another chain, and behind it to the policy; TCP of IPv4 alone, in a chain of both versions."""
-    some = rule("t", "main", SOURCE, {"goto": {"target": "inner"}})
-    (found,) = rules(some, inner=(rule("t", "inner", DROP),))
-    assert found.other is not None
-    both = [chain("t", "main", family="inet", **HOOKED), rule("t", "main", UDP, DROP, family="inet")]
-    assert other_chains("r", both, "netlab-lab")[0].rules[0].other is not None
-    icmp = match({"payload": {"protocol": "ip", "field": "protocol"}}, "icmp")
-    both[1] = rule("t", "main", icmp, DROP, family="inet")
-    assert other_chains("r", both, "netlab-lab")[0].rules == (Rule("drop", protocol="icmp"),)
+def test_all_that_is_read_can_be_looked_at() -> None:
+    assert set(conditions._FIELDS) == FIELDS

@@ -35,7 +35,7 @@ ECHO = Packet("10.0.0.1", "10.0.0.2", "icmp", "echo", 1, 1)
             Packet("a", "b", "icmp", "error", error=IcmpError(3, 4, ECHO, 1400)),
             "a -> b icmp fragmentation needed, mtu 1400",
         ),
-        (Packet("a", "b", "icmp", "error", error=IcmpError(3, 9, ECHO)), "a -> b icmp error 3/9"),
+        (Packet("a", "b", "icmp", "error", error=IcmpError(3, 15, ECHO)), "a -> b icmp error 3/15"),
     ],
 )
 def test_words(packet: Packet, words: str) -> None:
