@@ -67,9 +67,11 @@ def _holds(match: MatchSection, device: str) -> bool:
 
 
 def _is_any(text: str | None) -> bool:
+    """Tell whether what a rule is limited to is all of IPv6."""
     if text in (None, "any"):
         return True
     try:
-        return ip_network(str(text), strict=False).prefixlen == 0
+        network = ip_network(str(text), strict=False)
     except ValueError:
         return False
+    return network.version == 6 and network.prefixlen == 0

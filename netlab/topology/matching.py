@@ -49,10 +49,8 @@ class Names:
         return (text_of(network),)
 
 
-def text_of(network: AnyNetwork) -> str | None:
-    """Write a network as nftables gives it back: without a length that is whole, and not at all where it is all."""
-    if network.prefixlen == 0:
-        return None
+def text_of(network: AnyNetwork) -> str:
+    """Write a network as nftables gives it back: without a length that is whole."""
     return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
 
 

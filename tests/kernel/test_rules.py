@@ -26,7 +26,8 @@ HOOKS = {"forward": ("filter", 0), "input": ("filter", 0), "prerouting": ("nat",
 def some_rule(rng: random.Random, hook: str) -> Rule:
     """Make a rule of any form that the language leads to."""
     six = rng.random() < 0.3
-    addresses = ["fd00::1", "fd00:1::/64"] if six else ["10.0.0.1", "10.0.0.0/24", "172.16.0.0/12", "192.0.2.0/31"]
+    addresses = ["10.0.0.1", "10.0.0.0/24", "172.16.0.0/12", "192.0.2.0/31", "0.0.0.0/0"]
+    addresses = ["fd00::1", "fd00:1::/64", "::/0"] if six else addresses
     protocol = rng.choice([None, None, "tcp", "udp", "ipv6-icmp" if six else "icmp"])
     ports = joined(
         (low, low + rng.choice([0, 0, 1, 10])) for low in rng.sample(range(1, 60000), rng.choice([0, 1, 1, 3]))

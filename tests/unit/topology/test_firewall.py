@@ -37,6 +37,16 @@ def opened(facts: Facts) -> set[str]:
     return {fact.device for fact in settings if (f"net.ipv4.conf.{fact.device}.route_localnet", "1") in fact.values}
 
 
+def test_all_of_one_ip_version_is_not_all() -> None:
+    facts = facts_with("masquerade: {from: 0.0.0.0/0, out: br0}", 'snat: {from: "::/0", out: br0, to: "fd00::1"}')
+    assert chains(facts)["nat-postrouting"] == [
+        'oifname "br0" ip saddr 0.0.0.0/0 masquerade',
+        'oifname "br0" ip6 saddr ::/0 snat ip6 to fd00::1',
+    ]
+    every = facts_with("masquerade: {from: any, out: br0}")
+    assert chains(every)["nat-postrouting"] == ['oifname "br0" masquerade']
+
+
 def test_a_published_port_is_led_on_from_everywhere_and_passes_a_policy_of_drop() -> None:
     facts = facts_with('publish: {port: 8080, to: "a:80"}')
     lead = "fib daddr type local tcp dport 8080 dnat ip to 10.0.0.2:80"

@@ -96,6 +96,8 @@ def silenced(said: str, hook: str = "input", bridges: str = "br0") -> list[str]:
         ("drop: [{}], accept: [{icmp: true}]", True),
         ("reject: [{icmp: true}]", True),
         ("drop: [{icmp: true, from: 10.0.0.0/24}]", False),
+        ("drop: [{from: 0.0.0.0/0}]", False),
+        ("drop: [{from: '::/0'}]", True),
         ("drop: [{tcp: 22}]", False),
     ],
 )
