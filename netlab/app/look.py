@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from netlab.app.guard import guard_of
 from netlab.app.results import DeviceState, Drift, LabState, LabStatus, NodeState, Validation
-from netlab.app.targets import Found, existing, lab_of, labs_by_marks, look_up
+from netlab.app.targets import Found, existing, is_file, lab_of, labs_by_marks, look_up, name_of
 from netlab.app.transaction import read, scope_of
 from netlab.app.wanted import parse_file
 from netlab.app.world import World
@@ -46,16 +46,21 @@ def reading_of(world: World, found: Found, *sets: Facts, observe: bool = False, 
     return found.run(look)
 
 
-def status(lab: str | None = None, *, world: World | None = None) -> tuple[LabStatus, ...]:
-    """Say which labs there are, in the store and on the machine; of one asked for by name, all that is in it."""
+def status(target: str | None = None, *, world: World | None = None) -> tuple[LabStatus, ...]:
+    """Say which labs there are, in the store and on the machine; of one asked for, all that is in it.
+
+    Raises UsageError where the LAB, or that of the FILE, is not up.
+    """
     world = world or World.here()
     sandboxes = dict(find_sandboxes())
     on_machine = labs_by_marks(world)
     names = sorted({*world.store.labs(), *sandboxes, *on_machine})
-    if lab is None:
+    if target is None:
         return tuple(_status(world, name, on_machine, whole=False) for name in names)
+    lab = name_of(world, target)
     if lab not in names:
-        raise UsageError(f"no lab {lab!r} is up\n  fix: netlab status lists those that are")
+        fix = f"netlab apply {target}" if is_file(target) else "netlab status lists those that are"
+        raise UsageError(f"no lab {lab!r} is up\n  fix: {fix}")
     return (_status(world, lab, on_machine, whole=True),)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from netlab.cli.arguments import Seconds, lab_argument, name_lab
+from netlab.cli.arguments import Seconds, name_lab, target_argument
 from netlab.cli.call import Call
 from netlab.cli.file_commands import CHANGES_PENDING
 from netlab.cli.progress import progress
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @verb("status", kind="status", examples=["netlab status", "netlab status bridge3   # its nodes, devices and addresses"])
-@lab_argument()
-def status_command(call: Call, lab: str | None) -> None:
-    """Show the labs that are up, or all that is in LAB."""
+@target_argument()
+def status_command(call: Call, target: str | None) -> None:
+    """Show the labs that are up, or all that is in LAB, or in that of FILE."""
     from netlab import app
 
-    name_lab(call, lab)
-    found = app.status(lab)
+    name_lab(call, target)
+    found = app.status(target)
     if call.json:
         call.document({"labs": [status.to_json() for status in found]})
         return
@@ -34,7 +34,7 @@ def status_command(call: Call, lab: str | None) -> None:
         call.say("no lab is up\n  fix: netlab apply FILE (netlab examples has files to start from)")
         return
     now = time.time()
-    if lab is None:
+    if target is None:
         call.show(render_status.labs_text(found, now, rich=call.coloured()))
     else:
         call.show(render_status.lab_text(found[0], now, rich=call.coloured()))
@@ -46,24 +46,24 @@ def status_command(call: Call, lab: str | None) -> None:
     kind="drift",
     examples=["netlab drift bridge3", "netlab drift || netlab apply bridge3.yml", "netlab drift bridge3 --watch"],
 )
-@lab_argument()
+@target_argument()
 @click.option("--watch", is_flag=True, help="Go on, and tell each change of the drift as it happens; Ctrl-C ends.")
 @click.option("--seconds", metavar="S", type=Seconds(), help="With --watch: end after so many seconds.")
-def drift_command(call: Call, lab: str | None, watch: bool, seconds: float | None) -> int:
+def drift_command(call: Call, target: str | None, watch: bool, seconds: float | None) -> int:
     """Show how LAB differs from what was applied.
 
     Exit with 3 if it does; with --watch always with 0. What is shown is what would repair it.
     """
     from netlab import app
 
-    name_lab(call, lab)
+    name_lab(call, target)
     if watch:
-        _watch(call, lab, seconds)
+        _watch(call, target, seconds)
         return 0
     if seconds is not None:
         raise click.UsageError("--seconds is for --watch\n  fix: netlab drift --watch --seconds S")
     with progress(call, "reading"):
-        found = app.drift(lab)
+        found = app.drift(target)
     call.lab = found.lab
     if call.json:
         call.document(found.to_json())

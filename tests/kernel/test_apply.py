@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from netlab import app
+from netlab.errors import UsageError
 from tests.kernel.forms import FORMS
 from tests.kernel.second_opinion import check
 from tests.kernel.stage import Stage, made_up, told
@@ -116,6 +117,9 @@ def test_labs_of_the_same_names_in_sandboxes_do_not_see_each_other(stage: Stage)
     with connection(stage, "a", "b", "10.0.0.3"), connection(other, "a", "b", "10.0.0.3"):
         other.apply(text.format("two").replace("b: br0", "b: br0, c: br0"))
         assert {status.lab: status.node_count for status in app.status()} == {"one": 2, "two": 3}
+        assert [status.lab for status in app.status(str(other.file))] == ["two"]
         assert stage.nodes() == ["host", "a", "b"]
     other.destroy()
+    with pytest.raises(UsageError, match=f"no lab 'two' is up\n  fix: netlab apply {other.file}"):
+        app.status(str(other.file))
     check(stage, stage.wants())

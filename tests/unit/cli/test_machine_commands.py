@@ -90,7 +90,8 @@ def stand_in() -> None:
     [
         ("netlab de", ["plain,destroy"]),
         ("netlab destroy b", ["plain,bridge3", "file,b"]),
-        ("netlab drift b", ["plain,bridge3"]),
+        ("netlab drift b", ["plain,bridge3", "file,b"]),
+        ("netlab confirm b", ["plain,bridge3"]),
         ("netlab plan x", ["file,x"]),
         ("netlab exec n", ["plain,ns0"]),
         ("netlab exec bridge3/n", ["plain,bridge3/ns0"]),
