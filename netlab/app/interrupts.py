@@ -17,12 +17,13 @@ from typing import Any
 class Interrupts:
     """A context in which SIGINT interrupts as usual until `hold`, then in `window` blocks only, and once at most.
 
-    What came in between is raised at the next window, or else at the end. Only a main thread hears of signals, and only
-    one that is not to ignore them.
+    What came in between is raised at the next window, or else at the end. An interrupt that somebody has made another
+    error of, as an import can that it came into, is one again when it leaves a window, or the context. Only a main
+    thread hears of signals, and only one that is not to ignore them.
     """
 
     def __init__(self) -> None:
-        self._open, self._waiting = True, False
+        self._open, self._waiting, self._raised = True, False, False
         self._before: Any = None
 
     def __enter__(self) -> Interrupts:
@@ -37,10 +38,13 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._before)
         if self._waiting and kind is None:
             raise KeyboardInterrupt
+        if self._raised and isinstance(error, Exception):
+            raise KeyboardInterrupt from error
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._waiting = True
         if self._open:
+            self._raised = True
             self._interrupt()
 
     def _interrupt(self) -> None:
@@ -59,5 +63,9 @@ class Interrupts:
         self._open = True
         try:
             yield
+        except Exception as error:
+            if self._raised:
+                raise KeyboardInterrupt from error
+            raise
         finally:
-            self._open = False
+            self._open = self._raised = False

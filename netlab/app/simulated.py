@@ -79,7 +79,12 @@ def _unread(facts: Facts) -> Iterator[Problem]:
         for rule in every_rule(chain.rules):
             if rule.other is not None:
                 what = f"{chain.node}: chain {chain.name} has a rule that is passed over: {rule.other[:_TOLD]}"
-                yield Problem(_UNREAD, what, severity="warning", fix="look at what it does by nft list ruleset")
+                yield Problem(
+                    _UNREAD,
+                    what,
+                    severity="warning",
+                    fix=f"look at what it does by netlab exec {chain.node} -- nft list ruleset",
+                )
 
 
 def _of_file(path: str, world: World | None) -> Subject:

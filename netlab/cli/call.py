@@ -34,6 +34,8 @@ class Call:
     color: bool | None = None
     #: The lab's name, once it is known.
     lab: str | None = None
+    #: Whether Ctrl-C was heard.
+    interrupted: bool = False
 
     def paint(self, when: str | None) -> None:
         """Take `--color`; `auto` leaves it to NO_COLOR (no-color.org), a dumb terminal, and the stream."""

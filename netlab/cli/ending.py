@@ -54,6 +54,11 @@ def interrupted(call: Call) -> int:
     return INTERRUPTED
 
 
+def is_fault(error: Exception) -> bool:
+    """Tell whether an error is one that nobody has foreseen."""
+    return any(problem.code == "fault" for problem in _explained(error)[0])
+
+
 def _explained(error: Exception) -> tuple[tuple[Problem, ...], int, str]:
     """Turn an error into its problems, the exit code, and the command's usage where it was used wrongly."""
     if isinstance(error, NetlabError):

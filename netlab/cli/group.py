@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib import import_module
+from types import FrameType
 from typing import Any
 
 import click
@@ -104,7 +108,8 @@ class Netlab(click.Group):
         call = Call(tuple(argv))
         call.paint(None)
         _never_fail_to_print()
-        code = self._done(argv, name, call, extra)
+        with _noting_interrupts(call):
+            code = self._done(argv, name, call, extra)
         try:
             sys.stdout.flush()
         except OSError as error:
@@ -132,7 +137,29 @@ class Netlab(click.Group):
 
             if isinstance(error, BrokenPipeError) and _reader_has_gone():
                 return ending.NO_READER
+            if call.interrupted and ending.is_fault(error):
+                # Whose code it came in has made another error of it, as pydantic does where it builds a model.
+                return ending.interrupted(call)
             return ending.failed(error, call)
+
+
+@contextmanager
+def _noting_interrupts(call: Call) -> Iterator[None]:
+    """Note that Ctrl-C was heard; it is raised as KeyboardInterrupt, as ever."""
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        call.interrupted = True
+        signal.default_int_handler(number, frame)
+
+    alone = threading.current_thread() is threading.main_thread()
+    if not alone or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _never_fail_to_print() -> None:

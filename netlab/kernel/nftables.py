@@ -76,15 +76,21 @@ def _run_text(commands: str, form: int) -> tuple[int, str, str]:
         library.nft_ctx_free(context)
 
 
-def _listed(lab: str) -> dict[str, tuple[Json, list[tuple[int, Rule]]]]:
-    """Give the chains of the lab's table, each with its rules and their handles; nothing where there is no table."""
+def _table(lab: str) -> list[Json]:
+    """Give all that nft tells of the lab's table; nothing where there is none."""
     code, answer, complaint = _run([{"list": {"table": {"family": _FAMILY, "name": table_name(lab)}}}])
     if code:
         if "No such file" in complaint:
-            return {}
+            return []
         raise OSError(errno.EINVAL, complaint.strip() or "nftables cannot be read")
+    found: list[Json] = json.loads(answer or '{"nftables": []}')["nftables"]
+    return found
+
+
+def _listed(told: Sequence[Json]) -> dict[str, tuple[Json, list[tuple[int, Rule]]]]:
+    """Give the chains of the lab's table, each with its rules and their handles."""
     found: dict[str, tuple[Json, list[tuple[int, Rule]]]] = {}
-    for one in json.loads(answer or '{"nftables": []}')["nftables"]:
+    for one in told:
         if "chain" in one:
             found[one["chain"]["name"]] = one["chain"], []
         elif "rule" in one:
@@ -93,7 +99,11 @@ def _listed(lab: str) -> dict[str, tuple[Json, list[tuple[int, Rule]]]]:
 
 
 def read_chains(lab: str, node: str) -> list[Chain]:
-    """Read the lab's chains in the calling thread's namespace."""
+    """Read the lab's chains in the calling thread's namespace; none of a table that is told to sleep (dormant)."""
+    told = _table(lab)
+    # nft 1.0.6 tells that there are flags, and not which; netlab's table has none of its own.
+    if any("flags" in one["table"] for one in told if "table" in one):
+        return []
     return [
         Chain(
             node,
@@ -104,7 +114,7 @@ def read_chains(lab: str, node: str) -> list[Chain]:
             str(chain.get("policy", "accept")),
             tuple(rule for _, rule in rules),
         )
-        for name, (chain, rules) in _listed(lab).items()
+        for name, (chain, rules) in _listed(told).items()
     ]
 
 
@@ -124,7 +134,7 @@ def change_chains(lab: str, steps: Sequence[Step]) -> None:
     Rules that stay are not touched: their counters go on.
     """
     here = {"family": _FAMILY, "table": table_name(lab)}
-    known = _listed(lab)
+    known = _listed(_table(lab))
     commands: list[Json] = [{"add": {"table": {"family": _FAMILY, "name": table_name(lab)}}}]
     left = set(known)
     for step in steps:

@@ -102,11 +102,14 @@ _NAMES: Final[Mapping[str, frozenset[str] | None]] = {
 }
 #: All fields that are understood. Of tcp's flags the values are messages that have them.
 FIELDS: Final = frozenset({*OF_ADDRESSES, *_NUMBERS, *_NAMES, "tcp flags"})
+_ALL_FLAGS: Final = ("fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr")
 _FLAGS: Final[Mapping[str, frozenset[str]]] = {
     "syn": frozenset({"syn"}),
     "syn-ack": frozenset({"syn", "ack"}),
     "rst": frozenset({"rst", "ack"}),
 }
+#: The element of a set or map that stands for all others.
+_ALL: Final = "*"
 _BY_INDEX: Final = {"iif": "iifname", "oif": "oifname"}
 _HIGHEST: Final = 0xFFFF_FFFF
 
@@ -118,8 +121,7 @@ def conditions_of(match: Json, sets: Sets) -> list[list[Condition]]:
         if op != "==":
             raise ValueError(f"fields together are not {op}")
         told = sets[right[1:]] if isinstance(right, str) else right.get("set", [right])
-        elements = [_bare(one)["concat"] for one in told]
-        return [list(map(_equal, left["concat"], element)) for element in elements]
+        return [equal(left, element) for element in told]
     if "&" in left or _field(left) == "tcp flags":
         return [[_flags(left, right, op)]]
     return [[_condition(_field(left), right, op, sets)]]
@@ -132,6 +134,17 @@ def equal(key: Json, value: Any) -> list[Condition]:
     return [_equal(key, value)]
 
 
+def elements_of(key: Json, told: Any, sets: Sets) -> list[tuple[list[Condition], Any]]:
+    """Turn a map into conditions and what they lead to; what is there for all others (`*`) is for none of the rest."""
+    elements = list(sets[told[1:]] if isinstance(told, str) else told["set"])
+    named = [(one, to) for one, to in elements if _bare(one) != _ALL]
+    found = [(equal(key, one), to) for one, to in named]
+    if len(named) < len(elements):
+        others = _condition(_field(key), {"set": [one for one, _ in named]}, "!=", {})
+        found += [([others], to) for one, to in elements if _bare(one) == _ALL]
+    return found
+
+
 def _equal(left: Json, value: Any) -> Condition:
     return _condition(_field(left), value, "==", {})
 
@@ -139,7 +152,7 @@ def _equal(left: Json, value: Any) -> Condition:
 def _field(left: Json) -> str:
     """Name what is looked at, as nft does."""
     ((kind, told),) = left.items()
-    if kind == "payload":
+    if kind == "payload" and told.keys() == {"protocol", "field"}:
         name = f"{told['protocol']} {told['field']}"
     elif kind == "meta":
         key = _BY_INDEX.get(told["key"], told["key"])
@@ -163,7 +176,10 @@ def _condition(field: str, right: Any, op: str, sets: Sets) -> Condition:
         return Condition(field, ((low, high),))
     if op not in ("==", "!=", "in") or (field == "ct status" and op != "in"):
         raise ValueError(f"{field} {op} is not known")
-    return Condition(field, tuple(_values(field, right, sets)), op == "!=")
+    values = _values(field, right, sets)
+    if None in values:
+        return Condition(field, (), op != "!=")  # any value there is
+    return Condition(field, tuple(one for one in values if one is not None), op == "!=")
 
 
 def _bare(told: Any) -> Any:
@@ -171,8 +187,11 @@ def _bare(told: Any) -> Any:
     return told["elem"]["val"] if isinstance(told, dict) and "elem" in told else told
 
 
-def _values(field: str, told: Any, sets: Sets) -> list[Value]:
+def _values(field: str, told: Any, sets: Sets) -> list[Value | None]:
+    """Give the values that are told of; None stands for any."""
     told = _bare(told)
+    if told == _ALL:
+        return [None]
     if isinstance(told, str) and told.startswith("@"):
         told = {"set": sets[told[1:]]}
     if isinstance(told, dict) and "set" in told:
@@ -210,10 +229,10 @@ def _flags(left: Json, right: Any, op: str) -> Condition:
     fitting = []
     for message, flags in _FLAGS.items():
         seen = flags if looked is None else flags & looked
-        fits = bool(seen & wanted) if op == "in" else (seen == wanted) == (op == "==")
+        fits = bool(seen & wanted) == (op == "in") if op in ("in", "!") else (seen == wanted) == (op == "==")
         if fits:
             fitting.append(message)
-    if op not in ("==", "!=", "in"):
+    if op not in ("==", "!=", "in", "!"):
         raise ValueError(f"flags {op} are not known")
     return Condition("tcp flags", tuple(fitting))
 
@@ -223,6 +242,6 @@ def _set_of(told: Any) -> frozenset[str]:
     if told == 0:
         return frozenset()
     names = [told] if isinstance(told, str) else told["|"] if isinstance(told, dict) else told
-    if not all(isinstance(name, str) for name in names):
+    if not all(name in _ALL_FLAGS for name in names):
         raise ValueError(f"flags {told} are not known")
     return frozenset(names)

@@ -10,13 +10,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from ipaddress import ip_address
 from itertools import chain as joined
 from itertools import product
 from typing import Any, Final
 
 from netlab.facts import Chain, Rule
 from netlab.facts.other_rules import REJECTS, RESETS, Condition, OtherRule
-from netlab.kernel.other_matches import ICMP6_CODES, ICMP_CODES, conditions_of, equal
+from netlab.kernel.other_matches import ICMP6_CODES, ICMP_CODES, Sets, conditions_of, elements_of
 from netlab.kernel.rules import Json, rule_of
 
 #: The families whose chains look at IP packets, and the version that each looks at; where they do.
@@ -55,16 +56,19 @@ class _Ruleset:
         self._own = ("inet", own)
         self._chains = [one["chain"] for one in told if "chain" in one]
         self._words = dict(_words(text))
+        self._asleep = frozenset(_dormant(text))
         self._bodies: dict[_Name, list[Json]] = {}
         self._sets: dict[tuple[str, str], dict[str, Sequence[Any]]] = {}
         self._read: dict[_Name, tuple[Rule, ...]] = {}
         for rule in (one["rule"] for one in told if "rule" in one):
             self._bodies.setdefault((rule["family"], rule["table"], rule["chain"]), []).append(rule)
         for named in (one[kind] for one in told for kind in ("set", "map") if kind in one):
-            self._sets.setdefault((named["family"], named["table"]), {})[named["name"]] = named.get("elem", ())
+            if all("counter" in one for one in named.get("stmt", ())):  # others let some of its elements pass only
+                self._sets.setdefault((named["family"], named["table"]), {})[named["name"]] = named.get("elem", [])
 
     def base_chains(self, node: str) -> Iterator[Chain]:
-        for chain in (one for one in self._chains if "hook" in one):
+        awake = (one for one in self._chains if (one["family"], one["table"]) not in self._asleep)
+        for chain in (one for one in awake if "hook" in one):
             family, table, name, hook = chain["family"], chain["table"], chain["name"], chain["hook"]
             ours, policy = (family, table) == self._own, str(chain.get("policy", "accept"))
             where = (family, table, name)
@@ -114,9 +118,10 @@ class _Ruleset:
             elif kind == "limit" and told.get("inv"):
                 return
             elif kind == "vmap":
-                elements = sets[told["data"][1:]] if isinstance(told["data"], str) else told["data"]["set"]
-                for (key, verdict), way in product(elements, ways):
-                    yield from self._decided(verdict, where, words, [*way, *equal(told["key"], key)], depth)
+                if statement is not statements[-1]:
+                    raise ValueError("what is behind a map is for those that it sends on")
+                for (more, verdict), way in product(elements_of(told["key"], told["data"], sets), ways):
+                    yield from self._decided(verdict, where, words, [*way, *more], depth)
                 return
             elif not _does_nothing(statement):
                 for way in ways:
@@ -128,6 +133,8 @@ class _Ruleset:
     ) -> Iterator[OtherRule]:
         ((verdict, told),) = statement.items()
         conditions = tuple(way)
+        if any(one.field.startswith("th ") for one in way) and not any(map(_has_ports, way)):
+            raise ValueError("ports of any protocol are bytes of some")
         if verdict in ("accept", "drop", "return"):
             yield OtherRule(verdict, words=words, conditions=conditions)
         elif verdict in ("jump", "goto"):
@@ -136,9 +143,10 @@ class _Ruleset:
             body = self._rules((*where[:2], told["target"]), depth + 1)
             yield OtherRule(verdict, words=words, conditions=conditions, body=body)
         elif verdict == "reject":
-            yield OtherRule(verdict, words=words, conditions=conditions, rejects=_rejects(told or {}))
+            of_kind, rejects = _rejects(told or {})
+            yield OtherRule(verdict, words=words, conditions=(*conditions, *of_kind), rejects=rejects)
         elif verdict in ("masquerade", "redirect", "snat", "dnat"):
-            for more, to, ports in _translations(verdict, told or {}):
+            for more, to, ports in _translations(verdict, told or {}, self._sets.get(where[:2], {})):
                 yield OtherRule(verdict, words=words, conditions=(*conditions, *more), to=to, to_ports=ports)
         elif verdict != "continue":
             raise ValueError(f"{verdict} is not known")
@@ -147,25 +155,35 @@ class _Ruleset:
 def _does_nothing(statement: Json) -> bool:
     """Tell whether a statement changes nothing about where a packet goes."""
     if "mangle" in statement:
-        return bool(statement["mangle"]["key"] == {"meta": {"key": "nftrace"}})
+        key = statement["mangle"]["key"]
+        # How much TCP sends at once is beyond its handshake.
+        return bool(key in ({"meta": {"key": "nftrace"}}, {"tcp option": {"name": "maxseg", "field": "size"}}))
     if "xt" in statement:
         return bool((statement["xt"] or {}).get("name") == "comment")
     return "match" in statement or any(word in statement for word in _IDLE)
 
 
-def _rejects(told: Json) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Give what is rejected with, by version."""
+def _has_ports(condition: Condition) -> bool:
+    """Tell whether a condition lets protocols with ports alone through."""
+    of_protocol = condition.field in ("meta l4proto", "ip protocol", "ip6 nexthdr")
+    return of_protocol and not condition.negated and set(condition.values) <= {"tcp", "udp"}
+
+
+def _rejects(told: Json) -> tuple[list[Condition], tuple[tuple[int, int], tuple[int, int]]]:
+    """Give what is rejected with, by version; and what that is for alone, which nft does not say again."""
     kind, code = told.get("type"), told.get("expr", "port-unreachable")
     if kind == "tcp reset":
-        return RESETS, RESETS
+        return [Condition("meta l4proto", ("tcp",))], (RESETS, RESETS)
     if kind == "icmp":
-        return (3, ICMP_CODES[code]), REJECTS[1]
+        return [Condition("meta nfproto", ("ipv4",))], ((3, ICMP_CODES[code]), REJECTS[1])
     if kind == "icmpv6":
-        return REJECTS[0], (1, ICMP6_CODES[code])
-    return _ICMPX[code] if kind == "icmpx" else REJECTS
+        return [Condition("meta nfproto", ("ipv6",))], (REJECTS[0], (1, ICMP6_CODES[code]))
+    return [], _ICMPX[code] if kind == "icmpx" else REJECTS
 
 
-def _translations(verdict: str, told: Json) -> Iterator[tuple[list[Condition], str | None, tuple[int, int] | None]]:
+def _translations(
+    verdict: str, told: Json, sets: Sets
+) -> Iterator[tuple[list[Condition], str | None, tuple[int, int] | None]]:
     """Give where a rule translates to: address and ports, and of what is looked up in a map by which conditions."""
     port, to = told.get("port"), told.get("addr")
     if (port is not None and verdict in ("masquerade", "snat")) or (to is None and verdict in ("snat", "dnat")):
@@ -174,13 +192,23 @@ def _translations(verdict: str, told: Json) -> Iterator[tuple[list[Condition], s
     if port is not None:
         low, high = port["range"] if isinstance(port, dict) else (port, port)
         ports = int(low), int(high)
+        if low != high and told.get("flags"):
+            raise ValueError("which of several ports is not known")
     if isinstance(to, dict):
-        for key, value in to["map"]["data"]["set"]:
-            if not isinstance(value, str):
-                raise ValueError(f"{value} is no address")
-            yield equal(to["map"]["key"], key), value, ports
+        for conditions, value in elements_of(to["map"]["key"], to["map"]["data"], sets):
+            yield conditions, str(ip_address(value)), ports
         return
     yield [], to, ports
+
+
+def _dormant(text: str) -> Iterator[tuple[str, str]]:
+    """Give the tables that nothing looks at for now; of what they have, JSON tells no such thing (nft 1.0.6)."""
+    table = ("", "")
+    for line in text.splitlines():
+        if (found := _TABLE.match(line)) is not None:
+            table = found[1], found[2]
+        elif line.startswith("\tflags ") and "dormant" in line:
+            yield table
 
 
 def _words(text: str) -> Iterator[tuple[tuple[str, str, int], str]]:

@@ -85,45 +85,56 @@ def _verdict(rule: Rule) -> Json:
 def rule_of(statements: Sequence[Json]) -> Rule:
     """Turn what nft gives back into the rule."""
     plain = [one for one in statements if "counter" not in one]
-    with suppress(KeyError, TypeError, ValueError, IndexError):
+    with suppress(KeyError, TypeError, ValueError, IndexError, AttributeError):
         found: dict[str, Any] = {}
         for one in plain[:-1]:
             _read_match(one["match"], found)
         rule = Rule(**_read_verdict(plain[-1]), **found)
         # Only what would be written so is ours; anything else keeps its own words.
-        if _same(expression(rule), plain):
+        if plain in (expression(rule), _given_back(rule)):
             return rule
     return Rule("other", other=json.dumps(plain, sort_keys=True, separators=(",", ":")))
 
 
-def _same(written: Sequence[Json], read: Sequence[Json]) -> bool:
-    if written and "reject" in written[-1] and "reject" in read[-1]:
-        written, read = written[:-1], read[:-1]
-    return list(written) == list(read)
+def _given_back(rule: Rule) -> list[Json]:
+    """Give what nft says of a rule of netlab's: what it rejects with goes by the IP version that it is of."""
+    found = expression(rule)
+    if rule.verdict == "reject":
+        address = rule.source or rule.destination
+        kind = "icmpx" if address is None else "icmpv6" if ":" in address else "icmp"
+        found[-1] = {"reject": {"type": kind, "expr": "port-unreachable"}}
+    return found
 
 
 def _read_match(match: Mapping[str, Any], found: dict[str, Any]) -> None:
     left, right, op = match["left"], match["right"], match["op"]
-    kind = next(iter(left))
-    key = left[kind].get("key")
+    ((kind, told),) = left.items()
+    key = told.get("key")
     if kind == "ct" and key == "status" and right == "dnat":
         found["translated"] = True
     elif kind == "ct" and key == "state":
         found["states"] = tuple(right) if isinstance(right, list) else (right,)
     elif kind == "meta" and key in ("iifname", "oifname"):
-        found[key[:3]] = f"!{right}" if op == "!=" else right
+        found[key[:3]] = f"!{_name(right)}" if op == "!=" else _name(right)
     elif kind == "meta" and key == "l4proto":
-        found["protocol"] = right
+        found["protocol"] = _name(right)
     elif kind == "fib":
         found["local"] = True
-    elif kind == "payload" and left[kind]["field"] in ("saddr", "daddr"):
-        name = "source" if left[kind]["field"] == "saddr" else "destination"
-        found[name] = right if isinstance(right, str) else f"{right['prefix']['addr']}/{right['prefix']['len']}"
-    elif kind == "payload" and left[kind]["field"] == "dport":
+    elif kind == "payload" and told["field"] in ("saddr", "daddr"):
+        name = "source" if told["field"] == "saddr" else "destination"
+        found[name] = _name(right) if isinstance(right, str) else f"{right['prefix']['addr']}/{right['prefix']['len']}"
+    elif kind == "payload" and (told["protocol"], told["field"]) in (("tcp", "dport"), ("udp", "dport")):
         many = right["set"] if isinstance(right, dict) and "set" in right else [right]
-        found["protocol"], found["ports"] = left[kind]["protocol"], tuple(map(_read_range, many))
+        found["protocol"], found["ports"] = told["protocol"], tuple(map(_read_range, many))
     else:
         raise ValueError(f"no match of netlab's: {match}")
+
+
+def _name(value: Any) -> str:
+    """Give one plain name; sets, and names that stand for many, are no match of netlab's."""
+    if not isinstance(value, str) or value.startswith("@") or value.endswith("*"):
+        raise ValueError(f"no name of netlab's: {value}")
+    return value
 
 
 def _read_range(value: Any) -> tuple[int, int]:

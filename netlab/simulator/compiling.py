@@ -120,7 +120,8 @@ class _Compiler:
 
     def _chain(self, chain: Chain) -> None:
         chains = self.node(chain.node).chains.setdefault(chain.hook, [])
-        chains.append(chain)
+        # Of equal priority the newest comes first (nf_hook_entries_grow): nft tells of the oldest first.
+        chains.insert(0, chain)
         chains.sort(key=lambda one: one.priority)
 
     def _add(self, nic: Nic) -> Nic:

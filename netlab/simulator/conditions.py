@@ -34,6 +34,8 @@ class Sight:
     packet: Packet
     into: Nic | None
     out: Nic | None
+    #: Whether connections are not looked up yet.
+    early: bool = False
 
 
 def holds(sight: Sight, condition: Condition) -> bool:
@@ -86,17 +88,19 @@ def _state(sight: Sight) -> _Found:
     if sight.tracked is not None:
         return sight.tracked.state
     # Neighbour discovery belongs to no connection (nf_conntrack_icmpv6).
-    return "untracked" if sight.packet.message in ("solicitation", "advertisement") else "invalid"
+    discovery = sight.packet.message in ("solicitation", "advertisement")
+    return "untracked" if discovery and not sight.early else "invalid"
 
 
 def _status(sight: Sight) -> _Found:
     if sight.tracked is None:
-        return ()
+        return None
     connection = sight.tracked.connection
+    answers = sight.tracked.answers and not sight.tracked.related
     said = {
         "snat": connection.translated_source,
         "dnat": connection.translated_destination,
-        "seen-reply": connection.seen_reply,
+        "seen-reply": connection.seen_reply or answers,
     }
     return tuple(name for name, holds in said.items() if holds)
 

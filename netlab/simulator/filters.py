@@ -6,7 +6,9 @@ nf_nat_core.c (the first packet of a connection decides).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 from netlab.facts import Chain, Rule
 from netlab.simulator.connections import Choice, Connections, Tracked
@@ -14,6 +16,11 @@ from netlab.simulator.matching import OF_DESTINATION, OF_SOURCE, Hook, deciding
 from netlab.simulator.network import Node
 from netlab.simulator.packet import Packet
 from netlab.simulator.translation import Translations, apply, choose
+
+#: The hooks at which addresses are translated, and where among their chains, whatever chain has asked for it
+#: (NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC); where connections are looked up (NF_IP_PRI_CONNTRACK).
+_TRANSLATES: Final = {**dict.fromkeys(OF_DESTINATION, -100), **dict.fromkeys(OF_SOURCE, 100)}
+_TRACKING, _TRACKS = ("prerouting", "output"), -200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +40,49 @@ class Judgement:
 
 
 def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, packet: Packet, hook: Hook) -> Judgement:
-    """Have a packet looked at by the chains of a hook; translation stands among them by its priority."""
-    chains = node.chains.get(hook.name, ())
-    translations: Translations = []
-    accepts: list[Choice] = []
-    translated = tracked is None
-    manipulates = hook.name in OF_DESTINATION or hook.name in OF_SOURCE
-    at = -100 if hook.name in OF_DESTINATION else 100
+    """Have a packet looked at by the chains of a hook; translation stands among them at a place of its own."""
+    chains = [chain for chain in node.chains.get(hook.name, ()) if chain.version in (None, packet.version)]
+    of_nat = [chain for chain in chains if chain.kind == "nat"]
+    filters = [chain for chain in chains if chain.kind != "nat"]
+    at = _TRANSLATES.get(hook.name)
+    before = [chain for chain in filters if at is None or tracked is None or chain.priority <= at]
+    found = _filtered(node, tracked, Judgement(packet), before, hook)
+    if at is None or tracked is None or found.verdict != "accept":
+        return found
+    found = _translated(node, connections, tracked, found, of_nat, hook)
+    if found.verdict != "accept":
+        return found
+    return _filtered(node, tracked, found, filters[len(before) :], hook)
+
+
+def _filtered(node: Node, tracked: Tracked | None, found: Judgement, chains: Sequence[Chain], hook: Hook) -> Judgement:
+    accepts = list(found.accepts)
     for chain in chains:
-        if chain.version not in (None, packet.version):
-            continue
-        if not translated and manipulates and chain.kind != "nat" and chain.priority > at:
-            before, translated = packet, True
-            packet = apply(packet, tracked, hook, translations)
-            if packet.destination != before.destination and not hook.reroute(packet):
-                return Judgement(packet, "ended", translations=tuple(translations))
-        if chain.kind == "nat":
-            if tracked is not None and not tracked.connection.confirmed and not tracked.related:
-                choose(node, connections, tracked, packet, chain, hook)
-            continue
-        verdict, rule = _filter(node, tracked, packet, chain, hook)
+        early = chain.priority < _TRACKS and hook.name in _TRACKING
+        known, where = (None, replace(hook, early=True)) if early else (tracked, hook)
+        verdict, rule = _filter(node, known, found.packet, chain, where)
         if verdict != "accept":
-            return Judgement(packet, verdict, chain, rule, tuple(translations), tuple(accepts))
+            return Judgement(found.packet, verdict, chain, rule, found.translations, tuple(accepts))
         if rule is not None:
             accepts.append((chain, rule))
-    if not translated and manipulates:
-        before, packet = packet, apply(packet, tracked, hook, translations)
-        if packet.destination != before.destination and not hook.reroute(packet):
-            return Judgement(packet, "ended", translations=tuple(translations))
-    return Judgement(packet, translations=tuple(translations), accepts=tuple(accepts))
+    return replace(found, accepts=tuple(accepts))
+
+
+def _translated(
+    node: Node, connections: Connections, tracked: Tracked, found: Judgement, chains: Sequence[Chain], hook: Hook
+) -> Judgement:
+    """Translate a packet, as its connection's first one has chosen; those that choose may drop it, too."""
+    translations: Translations = list(found.translations)
+    if not tracked.connection.confirmed and not tracked.related:
+        for chain in chains:
+            verdict, rule = choose(node, connections, tracked, found.packet, chain, hook)
+            if verdict != "accept":
+                return replace(found, verdict=verdict, chain=chain, rule=rule)
+    packet = apply(found.packet, tracked, hook, translations)
+    told = replace(found, packet=packet, translations=tuple(translations))
+    if packet.destination != found.packet.destination and not hook.reroute(packet):
+        return replace(told, verdict="ended")
+    return told
 
 
 def _filter(node: Node, tracked: Tracked | None, packet: Packet, chain: Chain, hook: Hook) -> tuple[str, Rule | None]:

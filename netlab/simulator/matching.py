@@ -30,6 +30,8 @@ class Hook:
     out: Nic | None
     #: The address that masquerading would give, by the device and next hop.
     masquerade: Callable[[], str | None] = lambda: None
+    #: Whether connections are not looked up yet (NF_IP_PRI_CONNTRACK).
+    early: bool = False
     #: Of the node's own packets: routes one anew whose destination is translated, at once (nf_nat_ipv4_local_fn).
     reroute: Callable[[Packet], bool] = lambda packet: True
 
@@ -55,7 +57,7 @@ def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hoo
     if rule.other is not None or (rule.to is not None and (":" in rule.to) != (packet.version == 6)):
         return False
     if isinstance(rule, OtherRule):
-        sight = Sight(node, tracked, packet, hook.into, hook.out)
+        sight = Sight(node, tracked, packet, hook.into, hook.out, hook.early)
         return all(holds(sight, condition) for condition in rule.conditions)
     for name, nic in ((rule.iif, hook.into), (rule.oif, hook.out)):
         if name is not None and (nic is not None and nic.name == name.removeprefix("!")) == name.startswith("!"):

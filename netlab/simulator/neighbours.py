@@ -17,6 +17,8 @@ from netlab.simulator.packet import Frame, Message, Packet, Question, Told, numb
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import End, Walk
 
+#: Bytes of a solicitation and of an advertisement, with the link-layer address that each tells (RFC 4861, 4.3, 4.4).
+_DISCOVERY_SIZE: Final = 72
 #: ff02::1:ff00:0, the beginning of every solicited-node group.
 _SOLICITED: Final = 0xFF02_0000_0000_0000_0000_0001_FF00_0000
 
@@ -138,7 +140,7 @@ def _passes(walk: Walk, nic: Nic, message: Message, source: str, destination: st
     node = nic.node
     if ":" not in destination or not node.chains:
         return True
-    packet = Packet(source, destination, "ipv6-icmp", message, ttl=255)
+    packet = Packet(source, destination, "ipv6-icmp", message, ttl=255, size=_DISCOVERY_SIZE)
     return all(pass_chains(node, walk.of_node(node), None, packet, hook).verdict == "accept" for hook in hooks)
 
 

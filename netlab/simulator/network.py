@@ -204,7 +204,7 @@ class Node:
     def tracks(self) -> bool:
         """Whether connections are kept track of: something translates, or looks at states."""
         return any(
-            chain.kind == "nat" or any(map(_looks_at_connections, every_rule(chain.rules)))
+            any(map(_looks_at_connections, every_rule(chain.rules)))
             for chains in self.chains.values()
             for chain in chains
         )
@@ -259,4 +259,5 @@ class Network:
 
 def _looks_at_connections(rule: Rule) -> bool:
     conditions = rule.conditions if isinstance(rule, OtherRule) else ()
-    return bool(rule.states or rule.translated or any(one.field.startswith("ct ") for one in conditions))
+    looks = rule.states or rule.translated or any(one.field.startswith("ct ") for one in conditions)
+    return bool(looks or rule.verdict in ("masquerade", "snat", "dnat", "redirect"))

@@ -24,33 +24,38 @@ def choose(
     packet: Packet,
     chain: Chain,
     hook: Hook,
-) -> None:
-    """Let the first packet of a connection choose its translation at this hook (nf_nat_inet_fn)."""
+) -> tuple[str, Rule | None]:
+    """Let the first packet of a connection choose its translation at this hook, and be dropped (nf_nat_inet_fn)."""
     connection = tracked.connection
-    done = connection.translated_destination if hook.name in OF_DESTINATION else connection.translated_source
-    if done:
-        return
+    done = connection.destination_by if hook.name in OF_DESTINATION else connection.source_by
+    if done is not None:
+        return "accept", None
     rule = deciding(node, tracked, packet, chain.rules, hook)
     if rule is None:
-        return
+        return chain.policy, None
     source, destination, protocol, sport, dport = connection.reply
-    to = _destination(rule, packet, hook)
-    if to is not None:
-        connection.reply = (to, destination, protocol, _port_in(rule, packet.dport), dport)
-        connection.translated_destination, connection.destination_by = True, (chain, rule)
+    if rule.verdict in ("dnat", "redirect"):
+        to = _destination(rule, packet, hook)
+        if to is None:
+            return "drop", rule  # there is no address to redirect to
+        port = _port_in(rule, packet.dport)
+        connection.reply = (to, destination, protocol, port, dport)
+        connection.translated_destination = (to, port) != (packet.destination, packet.dport)
+        connection.destination_by = chain, rule
     elif rule.verdict in ("masquerade", "snat"):
         to = rule.to if rule.verdict == "snat" else hook.masquerade()
         if to is not None:
             connection.reply = _free(connections, (source, to, protocol, sport, dport))
             connection.translated_source, connection.source_by = to != packet.source, (chain, rule)
+    elif rule.verdict in ("drop", "reject"):
+        return rule.verdict, rule
+    return "accept", None
 
 
 def _destination(rule: Rule, packet: Packet, hook: Hook) -> str | None:
     """Give the destination that a rule asks for; redirected is to the node itself (nf_nat_redirect.c)."""
     if rule.verdict == "dnat":
         return rule.to
-    if rule.verdict != "redirect":
-        return None
     if hook.into is None:
         return "127.0.0.1" if packet.version == 4 else "::1"
     held = (address for address, _ in hook.into.addresses)

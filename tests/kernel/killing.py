@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from netlab import app
 from netlab.namespaces.processes import await_ends, open_process, pids, process_of, reap
 from tests.kernel.made_up_machine import left_processes
 
@@ -155,10 +156,10 @@ def _routes() -> list[dict[str, Any]]:
 def machine(patience: float = 10.0) -> dict[str, Any]:
     """Give everything that a lab may leave on the present machine: all of it, once what is ending has ended.
 
-    Whatever lives on is waited for as long as `patience`, in seconds.
+    Whatever lives on is waited for as long as `patience`, in seconds; not so the sandboxes of labs that are up.
     """
     deadline = time.monotonic() + patience
-    known = {1, os.getpid()}
+    known = {1, os.getpid(), *(lab.holder for lab in app.status() if lab.state == "up")}
     # One that ends may have forked another, which ends by it, after we looked.
     while new := [one for one in map(process_of, pids()) if one is not None and one.alive and one.pid not in known]:
         for process in new:

@@ -215,10 +215,10 @@ def test_an_interrupt_at_any_moment_undoes_all_of_it(user: User, sandbox: bool) 
             assert codes[-1] in (0, 130, -signal.SIGINT), (codes, said)
             # The command proves what it has applied: interrupted then, the lab stays, whole.
             if app.status():
-                assert [status.state for status in app.status()] == ["up"], turn
+                assert [status.state for status in app.status()] == ["up"], (turn, codes[-1], said.decode())
                 assert not app.plan(path, sandbox=sandbox).pending
                 app.destroy(LAB)
-            assert machine() == before, turn
+            assert machine() == before, (turn, codes[-1], said.decode())
         assert set(codes) != {0}
 
     on_made_up_machine(body, user, timeout=240)

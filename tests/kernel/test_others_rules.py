@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from netlab import app
+from netlab.simulator.verdicts import Verdict
 from tests.kernel.stage import PATIENCE, Stage, made_up
 
 pytestmark = pytest.mark.kernel
@@ -44,6 +45,19 @@ checks:
   - tcp: a -> r:8080
   - tcp: a -> [fd00::1]:8080
 """
+OWN = TEXT.replace("    forwarding: true", "    forwarding: true\n    firewall: {forward: {drop: [{icmp: true}]}}")
+#: Rules that each drop a SYN to port 80, in ways that netlab itself never says.
+ODD = (
+    "tcp flags & (syn|ack) == syn drop",
+    'iifname { "eth0", "x" } drop',
+    'iifname "eth*" drop',
+    "meta l4proto { tcp, udp } drop",
+    "ip saddr . tcp dport { 10.0.0.2 . 80 } drop",
+    "meta l4proto tcp th dport 80 drop",
+    "tcp dport vmap { 80 : drop }",
+)
+#: How many tests the filters are spread over.
+PARTS = 4
 #: Who listens: the kind of socket and its port, by node.
 LISTENING = {"b": ["tcp:80", "udp:53"], "r": ["tcp:8080"]}
 #: Kind, destination and port of what is sent from a.
@@ -85,6 +99,7 @@ def late(text: str, name: str = "late", priority: int = 5) -> str:
 
 SOME = "set some {\ntype ipv4_addr; flags interval; elements = { 10.1.0.0-10.1.0.2 }\n}"
 WHAT = "map what {\ntype inet_service : verdict; elements = { 80 : drop, 81 : accept }\n}"
+M = "map m {\ntype inet_service : ipv4_addr; elements = { 80 : 10.1.0.2 }\n}"
 SUB = "chain sub {\nicmp type echo-request drop\ntcp dport 81 return\nmeta l4proto tcp reject with tcp reset\n}"
 FILTERS = {
     "icmp": forward("icmp type echo-request drop"),
@@ -133,6 +148,22 @@ FILTERS = {
     "reset filtered": forward("tcp dport 80 reject with tcp reset") + late(chain("output", "tcp flags rst drop")),
     "reset related": forward("tcp dport 80 reject with tcp reset")
     + late(chain("output", "ct state related accept", "drop")),
+    "older and newer": forward("meta l4proto udp drop") + late(forward("udp dport 54 reject"), priority=0),
+    "reset in ip": forward("meta l4proto tcp reject with tcp reset", family="ip"),
+    "reject of a version": forward("meta nfproto ipv4 reject; meta l4proto tcp reject with icmpv6 no-route"),
+    "reject of a port": forward("meta nfproto ipv4 tcp dport 80 reject with icmp host-prohibited"),
+    "all others": forward("ct state vmap { established : accept, * : drop }"),
+    "all other devices": forward('iifname vmap { "eth0" : jump sub, "eth1" : accept, * : drop }', more=SUB),
+    "any at all": forward("tcp dport { 81, * } drop"),
+    "dormant": forward("drop", more="flags dormant;"),
+    "not a syn": forward("tcp flags ! syn drop"),
+    "clamped": forward("tcp flags syn tcp option maxseg size set rt mtu; udp dport 54 drop"),
+    "empty set": forward("ip saddr @none drop; udp dport 54 drop", more="set none {\ntype ipv4_addr\n}"),
+    "seen reply": forward("ct status seen-reply ct direction reply meta l4proto udp drop"),
+    "raw": late(chain("prerouting", "ct state new udp dport 53 drop; ct state invalid udp dport 54 drop"), "raw", -300),
+    "raw status": late(chain("prerouting", "ct status snat drop; ct direction original drop"), "raw", -300)
+    + forward("ct state established accept; tcp dport 80 drop"),
+    "short": forward("meta length 60 meta l4proto tcp drop"),
     "several chains": forward("accept") + late(forward("udp dport 53 drop")),
 }
 NATS = {
@@ -146,6 +177,23 @@ NATS = {
     "dnat is let through": nat("prerouting", "ip daddr 192.0.2.1 dnat to 10.1.0.2")
     + forward("ct status dnat accept; ct state established accept", "drop"),
     "jump": nat("prerouting", "ip daddr 192.0.2.0/24 jump sub", "chain sub {\ntcp dport 80 dnat to 10.1.0.2\n}"),
+    "at a place of its own": chain("prerouting", "ip daddr 10.1.0.2 tcp dport 80 drop")
+    + nat("prerouting", "ip daddr 192.0.2.1 dnat to 10.1.0.2").replace("priority 0", "priority 50"),
+    "before the filters all the same": late(chain("prerouting", "ip daddr 192.0.2.1 drop"), priority=10)
+    + nat("prerouting", "ip daddr 192.0.2.1 dnat to 10.1.0.2").replace("priority 0", "priority 50"),
+    "dropped": nat("prerouting", "udp dport 53 drop; ip daddr 192.0.2.1 dnat to 10.1.0.2"),
+    "dropped by policy": nat("prerouting", "ip daddr 192.0.2.1 dnat to 10.1.0.2; meta l4proto tcp accept").replace(
+        "priority 0;", "priority 0; policy drop;"
+    ),
+    "never entered": nat("prerouting", "udp dport 53 drop"),
+    "newer first": nat("prerouting", "ip daddr 192.0.2.1 tcp dport 80 dnat to 10.1.0.2:81")
+    + nat("prerouting", "ip daddr 192.0.2.1 dnat to 10.1.0.2").replace("table ip n", "table ip newer"),
+    "to itself": nat("prerouting", "tcp dport 80 dnat to 10.1.0.2; tcp dport 8080 redirect")
+    + forward("ct status dnat drop"),
+    "done already": nat("postrouting", "ip daddr 10.1.0.2 snat to 10.0.0.2")
+    + nat("postrouting", "masquerade").replace("table ip n", "table ip m").replace("priority 0", "priority 5")
+    + forward("ct status snat ct direction reply drop"),
+    "named map": nat("prerouting", "dnat to tcp dport map @m", M),
     "reset of what is translated": nat("prerouting", "ip daddr 192.0.2.1 dnat to 10.1.0.2")
     + forward("tcp dport 80 reject with tcp reset"),
 }
@@ -202,11 +250,32 @@ def compare(stage: Stage, rulesets: dict[str, str]) -> None:
     assert silent > len(rulesets) / 2
 
 
+@pytest.mark.parametrize("part", range(PARTS))
 @made_up
-def test_what_others_filter(stage: Stage) -> None:
-    compare(stage, FILTERS)
+def test_what_others_filter(stage: Stage, part: int) -> None:
+    compare(stage, dict(list(FILTERS.items())[part::PARTS]))
 
 
 @made_up
 def test_what_others_translate(stage: Stage) -> None:
     compare(stage, NATS)
+
+
+@made_up
+def test_what_others_have_put_into_the_labs_own_table(stage: Stage) -> None:
+    """It is drift, whatever it says, and followed until it is mended."""
+    stage.apply(OWN)
+    for rule in ODD:
+        stage.sh("r", f"nft insert rule inet netlab-others filter-forward '{rule}'")
+        (change,) = app.drift("others").changes
+        assert change.fact.label() == "chain filter-forward of r"
+        traced = app.trace("others", "a", "10.1.0.2", kind="tcp", port=80, live=True)
+        assert (traced.warnings, traced.trace.verdict) == ((), Verdict.FILTERED), rule
+        stage.apply(OWN)
+    stage.sh("r", "nft 'add table inet netlab-others { flags dormant; }'")
+    assert app.trace("others", "a", "10.1.0.2", live=True).trace.ok, "nothing looks at that table"
+    assert len(app.drift("others").changes) == 1
+    stage.apply(OWN)
+    assert app.trace("others", "a", "10.1.0.2", live=True).trace.verdict is Verdict.FILTERED
+    silent = json.loads(stage.run("a", sys.executable, str(CLIENTS), "send", "icmp,10.1.0.2,0"))
+    assert silent == {"icmp,10.1.0.2,0": "silence"}

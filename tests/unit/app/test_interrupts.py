@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -47,6 +47,45 @@ def opened() -> None:
 def test_open_until_held() -> None:
     with pytest.raises(KeyboardInterrupt):
         opened()
+
+
+def made_into_another() -> None:
+    """Be interrupted in a library that makes another error of it."""
+    try:
+        press()
+    except KeyboardInterrupt as error:
+        raise RuntimeError(repr(error)) from None
+
+
+def fail() -> None:
+    raise RuntimeError("of its own")
+
+
+def in_a_window(*deeds: Callable[[], None]) -> None:
+    """Do the first deed in a window, and go on with the others behind it, be it interrupted or not."""
+    with Interrupts() as interrupts:
+        interrupts.hold()
+        if len(deeds) == 1:
+            with interrupts.window():
+                deeds[0]()
+        with contextlib.suppress(KeyboardInterrupt), interrupts.window():
+            deeds[0]()
+        for deed in deeds[1:]:
+            deed()
+
+
+def test_what_a_library_makes_another_error_of_is_an_interrupt_still() -> None:
+    with pytest.raises(KeyboardInterrupt), Interrupts():
+        made_into_another()
+    with pytest.raises(KeyboardInterrupt):
+        in_a_window(made_into_another)
+
+
+def test_another_error_is_that_error() -> None:
+    with pytest.raises(RuntimeError, match="of its own"):
+        in_a_window(press, fail)
+    with pytest.raises(RuntimeError, match="of its own"):
+        in_a_window(fail)
 
 
 @pytest.mark.parametrize("windows", [0, 1, 2])

@@ -195,6 +195,22 @@ def test_interrupted(run: Run, stand: Stand) -> None:
     assert found["problems"][0]["code"] == "interrupted"
 
 
+def test_an_interrupt_that_a_library_makes_another_error_of_is_one_still(run: Run, stand: Stand) -> None:
+    def wrap(*arguments: object, **options: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise RuntimeError(f"building a validator: {error!r}") from None
+
+    stand("validate", wrap)
+    before = signal.getsignal(signal.SIGINT)
+    done = run("validate", "x.yml")
+    assert (done.exit_code, done.stderr) == (130, "interrupted\n")
+    assert signal.getsignal(signal.SIGINT) is before
+    stand("validate", RuntimeError("of its own"))
+    assert run("validate", "x.yml").exit_code == 1, "a fault without an interrupt is a fault"
+
+
 def test_ctrl_c_is_one_line(tmp_path: Path) -> None:
     # A writer that never writes keeps netlab at work on its file.
     os.mkfifo(tmp_path / "x.yml")
