@@ -124,8 +124,11 @@ def apply(
     world = world or World.here()
     started = time.monotonic()
     text, topology = parse_file(path)
-    with Interrupts() as interrupts, world.store.lock(topology.name, wait=wait), ExitStack() as stack:
-        wanted = wanted_of(world, path, text, topology, sandbox)
+    with Interrupts() as interrupts, ExitStack() as stack:
+        interrupts.hold()
+        stack.enter_context(world.store.lock(topology.name, wait=wait, window=interrupts.window))
+        with interrupts.window():
+            wanted = wanted_of(world, path, text, topology, sandbox)
         guard = stack.enter_context(start_guard(topology.name)) if confirm is not None else None
         until = world.clock() + (confirm or 0.0)
         promise = guard.promise(until, last_confirmed(wanted)) if guard is not None else None
@@ -197,7 +200,6 @@ def _carry_out(
             pending = stack.enter_context(make_sandbox(wanted.lab.name))
             sandbox = pending.sandbox
         assert wanted.sandboxed == (sandbox is not None), "what was meant for a sandbox must never reach the machine"
-        interrupts.hold()
         try:
             begin(world, wanted, sandbox, promise)
             if pending is not None:

@@ -29,13 +29,21 @@ _LONGEST_COMMAND = 200
 class Lock:
     """A context: on entering, the lock is ours or Busy is raised after `wait` seconds; on leaving, it is free.
 
-    `make` makes the directory of the file; `leave`, called while the lock is still held, cleans up around it.
+    `make` makes the directory of the file; `leave`, called while the lock is still held, cleans up around it. `window`
+    gives the context of waiting: what Ctrl-C may stop, where it is kept elsewhere.
     """
 
     def __init__(
-        self, path: Path, what: str, wait: float, make: Callable[[], object], leave: Callable[[], object]
+        self,
+        path: Path,
+        what: str,
+        wait: float,
+        make: Callable[[], object],
+        leave: Callable[[], object],
+        window: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
         self._path, self._what, self._wait, self._make, self._leave = path, what, wait, make, leave
+        self._window = window
         self._descriptor: int | None = None
 
     def __enter__(self) -> Lock:
@@ -43,7 +51,8 @@ class Lock:
         while (descriptor := self._try()) is None:
             if time.monotonic() >= deadline:
                 raise Busy(f"{self._what} is locked by {holder(self._path)}")
-            time.sleep(_INTERVAL)
+            with self._window():
+                time.sleep(_INTERVAL)
         self._descriptor = descriptor
         me = weakref.ref(self)
         os.register_at_fork(after_in_child=lambda: _close_copy(me()))

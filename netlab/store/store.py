@@ -12,8 +12,8 @@ made before the first write. Losing all of it loses comfort, never the power to 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +106,13 @@ class Store:
         # While somebody holds the lock, the directory is not empty, and goes when the lock does.
         self._sweep(directory)
 
-    def lock(self, lab: str, *, wait: float = 0.0) -> AbstractContextManager[object]:
-        """Give the context in which nobody else acts on the lab; entering raises Busy after `wait` seconds."""
+    def lock(
+        self, lab: str, *, wait: float = 0.0, window: Callable[[], AbstractContextManager[object]] = nullcontext
+    ) -> AbstractContextManager[object]:
+        """Give the context in which nobody else acts on the lab; entering raises Busy after `wait` seconds.
+
+        `window` gives the context of waiting, for a caller who keeps Ctrl-C elsewhere.
+        """
         directory = self._directory(lab)
 
         def make() -> None:
@@ -120,7 +125,7 @@ class Store:
                 (directory / _LOCK).unlink(missing_ok=True)
                 self._sweep(directory)
 
-        return Lock(directory / _LOCK, f"lab {lab}", wait, make, leave)
+        return Lock(directory / _LOCK, f"lab {lab}", wait, make, leave, window)
 
     def busy(self, lab: str) -> bool:
         """Tell whether somebody acts on a lab now."""
