@@ -36,12 +36,14 @@ class Sight:
     out: Nic | None
     #: Whether connections are not looked up yet.
     early: bool = False
+    #: Whether it is a fragment behind the first.
+    later: bool = False
 
 
 def holds(sight: Sight, condition: Condition) -> bool:
     """Tell whether a packet is what a condition asks for."""
     found = _FIELDS[condition.field](sight)
-    if found is None:
+    if found is None or (sight.later and condition.field.startswith(_BEHIND_IP)):
         return False
     several = found if isinstance(found, tuple) else (found,)
     return any(_fits(condition.field, one, value) for one in several for value in condition.values) != condition.negated
@@ -57,6 +59,8 @@ def _fits(field: str, found: str | int, value: Value) -> bool:
     return found == value
 
 
+#: Fields that only the first fragment has.
+_BEHIND_IP: Final = ("tcp ", "udp ", "th ", "icmp ", "icmpv6 ")
 #: What a packet has: one value, or several at once; None where it has no such field.
 _Found = str | int | tuple[str, ...] | None
 

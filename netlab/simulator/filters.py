@@ -61,6 +61,10 @@ def _filtered(node: Node, tracked: Tracked | None, found: Judgement, chains: Seq
         early = chain.priority < _TRACKS and hook.name in _TRACKING
         known, where = (None, replace(hook, early=True)) if early else (tracked, hook)
         verdict, rule = _filter(node, known, found.packet, chain, where)
+        if verdict == "accept" and found.packet.piece and not node.tracks:
+            # Nobody has put it together: the first fragment has passed, and each of the others has to.
+            verdict, later = _filter(node, known, found.packet, chain, replace(where, later=True))
+            rule = rule if verdict == "accept" else later
         if verdict != "accept":
             return Judgement(found.packet, verdict, chain, rule, found.translations, tuple(accepts))
         if rule is not None:

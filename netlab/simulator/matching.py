@@ -32,6 +32,8 @@ class Hook:
     masquerade: Callable[[], str | None] = lambda: None
     #: Whether connections are not looked up yet (NF_IP_PRI_CONNTRACK).
     early: bool = False
+    #: Whether it is a fragment behind the first that is looked at: it has no ports (nft_payload.c).
+    later: bool = False
     #: Of the node's own packets: routes one anew whose destination is translated, at once (nf_nat_ipv4_local_fn).
     reroute: Callable[[Packet], bool] = lambda packet: True
 
@@ -57,7 +59,7 @@ def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hoo
     if rule.other is not None or (rule.to is not None and (":" in rule.to) != (packet.version == 6)):
         return False
     if isinstance(rule, OtherRule):
-        sight = Sight(node, tracked, packet, hook.into, hook.out, hook.early)
+        sight = Sight(node, tracked, packet, hook.into, hook.out, hook.early, hook.later)
         return all(holds(sight, condition) for condition in rule.conditions)
     for name, nic in ((rule.iif, hook.into), (rule.oif, hook.out)):
         if name is not None and (nic is not None and nic.name == name.removeprefix("!")) == name.startswith("!"):
@@ -74,4 +76,4 @@ def matches(node: Node, tracked: Tracked | None, packet: Packet, rule: Rule, hoo
         return False
     if rule.protocol is not None and rule.protocol != packet.protocol:
         return False
-    return not rule.ports or any(low <= packet.dport <= high for low, high in rule.ports)
+    return not rule.ports or (not hook.later and any(low <= packet.dport <= high for low, high in rule.ports))

@@ -44,7 +44,7 @@ def listen(ends: list[str]) -> None:
             if one.type == socket.SOCK_STREAM:
                 one.accept()[0].close()
             else:
-                _, sender = one.recvfrom(2048)
+                _, sender = one.recvfrom(65535)
                 one.sendto(b"answer", sender)
 
 
@@ -59,7 +59,7 @@ def send(asked: list[str]) -> None:
     sys.stdout.write(json.dumps(found))
 
 
-def _answer(kind: str, destination: str, port: str) -> str:
+def _answer(kind: str, destination: str, port: str, size: str = "") -> str:
     try:
         if kind == "icmp":
             return _ping(destination)
@@ -73,7 +73,8 @@ def _answer(kind: str, destination: str, port: str) -> str:
             one.connect((destination, int(port)))
             if kind == "tcp":
                 return "open"
-            one.send(b"question")
+            headers = 48 if family == socket.AF_INET6 else 28
+            one.send(bytes(int(size) - headers) if size else b"question")
             one.recv(2048)
             return "reply"
     except TimeoutError:

@@ -60,7 +60,7 @@ ODD = (
 PARTS = 4
 #: Who listens: the kind of socket and its port, by node.
 LISTENING = {"b": ["tcp:80", "udp:53"], "r": ["tcp:8080"]}
-#: Kind, destination and port of what is sent from a.
+#: Kind, destination, port and size of what is sent from a; in fragments, if it is too long for the wire.
 PACKETS = (
     ("icmp", "10.1.0.2", 0),
     ("icmp", "10.0.0.1", 0),
@@ -74,6 +74,8 @@ PACKETS = (
     ("udp", "10.1.0.2", 53),
     ("udp", "10.1.0.2", 54),
     ("udp", "fd00:1::2", 54),
+    ("udp", "10.1.0.2", 53, 3000),
+    ("udp", "fd00:1::2", 54, 3000),
 )
 
 
@@ -164,6 +166,9 @@ FILTERS = {
     "raw status": late(chain("prerouting", "ct status snat drop; ct direction original drop"), "raw", -300)
     + forward("ct state established accept; tcp dport 80 drop"),
     "short": forward("meta length 60 meta l4proto tcp drop"),
+    "fragments": forward("udp dport 53-54 accept; meta l4proto icmp accept", "drop"),
+    "fragments of any": forward("meta l4proto udp th dport 53-54 drop; meta l4proto udp reject"),
+    "fragments together": forward("udp dport 53-54 accept; ct state established accept", "drop"),
     "several chains": forward("accept") + late(forward("udp dport 53 drop")),
 }
 NATS = {
@@ -219,16 +224,16 @@ def listening(stage: Stage) -> Iterator[None]:
 def kernel_says(stage: Stage) -> dict[str, str]:
     for node in ("a", "r", "b"):
         stage.run(node, "ip", "neighbour", "flush", "all")
-    asked = [f"{kind},{destination},{port}" for kind, destination, port in PACKETS]
+    asked = [",".join(map(str, packet)) for packet in PACKETS]
     return dict(json.loads(stage.run("a", sys.executable, str(CLIENTS), "send", *asked)))
 
 
 def simulator_says() -> dict[str, str]:
     found = {}
-    for kind, destination, port in PACKETS:
-        traced = app.trace("others", "a", destination, kind=kind, port=port, live=True)
+    for kind, destination, port, *size in PACKETS:
+        traced = app.trace("others", "a", destination, kind=kind, port=port, live=True, size=size[0] if size else None)
         assert not traced.warnings, traced.warnings
-        found[f"{kind},{destination},{port}"] = traced.trace.answer
+        found[",".join(map(str, (kind, destination, port, *size)))] = traced.trace.answer
     return found
 
 

@@ -69,6 +69,23 @@ def test_a_forward_chain(forward: str, asked: dict[str, object], expected: Verdi
     assert verdict(found, "client", "fd00:1::2", **asked) is version6.get(forward, expected)
 
 
+@pytest.mark.parametrize("destination", ["10.1.0.2", "fd00:1::2"])
+@pytest.mark.parametrize(
+    ("forward", "expected"),
+    [
+        ("{policy: drop, accept: [{udp: 53}, {icmp: true}]}", Verdict.FILTERED),
+        ("{policy: drop, accept: [{udp: 53}, {in: eth0}]}", Verdict.NO_LISTENER),
+        ("{drop: [{udp: 53}]}", Verdict.FILTERED),
+        ("{drop: [{udp: 54}]}", Verdict.NO_LISTENER),
+        ("{policy: drop, accept: [{udp: 53}, {established: true}]}", Verdict.NO_LISTENER),
+    ],
+)
+def test_of_a_packet_in_fragments_only_the_first_has_ports(destination: str, forward: str, expected: Verdict) -> None:
+    """Where connections are tracked it is put together first."""
+    found = network(gateway(firewall=f"{{forward: {forward}}}"))
+    assert send(found, "client", destination, kind="udp", port=53, size=3000).legs[0].end.verdict is expected
+
+
 def test_the_way_back_meets_the_chains_too() -> None:
     found = send(network(gateway(firewall="{forward: {policy: drop, accept: [{in: eth0}]}}")), "client", "10.1.0.2")
     assert (found.verdict, found.deciding.reason, found.deciding.end.node) == (Verdict.FILTERED, 0, "gw")
