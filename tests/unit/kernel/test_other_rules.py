@@ -13,6 +13,7 @@ from netlab.facts import Chain, Rule
 from netlab.facts.other_rules import REJECTS, RESETS, Condition, OtherRule, every_rule
 from netlab.kernel.other_matches import FIELDS, conditions_of
 from netlab.kernel.other_rules import other_chains
+from netlab.kernel.rules import rule_of
 from netlab.simulator import conditions
 
 Json = dict[str, Any]
@@ -242,3 +243,93 @@ def test_what_is_read_by_halves_is_not_read(told: Json) -> None:
 
 def test_all_that_is_read_can_be_looked_at() -> None:
     assert set(conditions._FIELDS) == FIELDS
+
+
+TCP = match(payload("tcp", "dport"), 80)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        match({"meta": {"key": "iifname"}}, "eth*"),
+        match({"meta": {"key": "iifname"}}, "@devices"),
+        match({"meta": {"key": "iifname"}}, {"set": ["eth0", "eth1"]}),
+        match({"meta": {"key": "l4proto"}}, {"set": ["tcp", "udp"]}),
+        match({"&": [payload("tcp", "flags"), ["syn", "ack"]]}, "syn"),
+        match({"concat": [payload("ip", "saddr"), payload("tcp", "dport")]}, {"set": [{"concat": ["10.0.0.1", 80]}]}),
+        match(payload("th", "dport"), 53),
+        match(payload("ip", "saddr"), "@some"),
+    ],
+)
+def test_a_strange_rule_is_none_of_netlabs(told: Json) -> None:
+    assert rule_of([told, DROP]).verdict == "other"
+
+
+@pytest.mark.parametrize(
+    ("rejects", "ours"),
+    [
+        (None, True),
+        ({"type": "icmp", "expr": "port-unreachable"}, True),
+        ({"type": "icmpx", "expr": "port-unreachable"}, False),
+        ({"type": "icmp", "expr": "host-prohibited"}, False),
+        ({"type": "tcp reset"}, False),
+    ],
+)
+def test_netlab_rejects_in_one_way_only(rejects: Json | None, ours: bool) -> None:
+    assert (rule_of([SOURCE, {"reject": rejects}]) == Rule("reject", source="10.0.0.1")) is ours
+
+
+@pytest.mark.parametrize(
+    ("rejects", "of_kind"),
+    [
+        ({"type": "tcp reset"}, Condition("meta l4proto", ("tcp",))),
+        ({"type": "icmp", "expr": "host-prohibited"}, Condition("meta nfproto", ("ipv4",))),
+        ({"type": "icmpv6", "expr": "no-route"}, Condition("meta nfproto", ("ipv6",))),
+    ],
+)
+def test_what_is_rejected_so_is_of_one_kind_though_nft_does_not_say_it_again(rejects: Json, of_kind: Condition) -> None:
+    (found,) = rules(rule("t", "main", {"reject": rejects}))
+    assert isinstance(found, OtherRule)
+    assert found.conditions == (of_kind,)
+
+
+def test_all_others_of_a_map_are_none_of_those_that_it_names() -> None:
+    data = {"set": [[80, {"accept": None}], ["*", {"drop": None}], [81, {"continue": None}]]}
+    found = rules(rule("t", "main", {"vmap": {"key": payload("tcp", "dport"), "data": data}}))
+    assert [(one.verdict, one.conditions) for one in found if isinstance(one, OtherRule)] == [
+        ("accept", (Condition("tcp dport", ((80, 80),)),)),
+        ("drop", (Condition("tcp dport", ((80, 80), (81, 81)), negated=True),)),
+    ]
+    (behind,) = rules(rule("t", "main", {"vmap": {"key": payload("tcp", "dport"), "data": data}}, DROP))
+    assert behind.verdict == "other", "some of those in the map go on to the drop"
+
+
+def test_all_others_of_a_set_are_all_there_are() -> None:
+    (found,) = rules(rule("t", "main", match(payload("tcp", "dport"), {"set": [81, "*"]}), DROP))
+    assert isinstance(found, OtherRule)
+    assert found.conditions == (Condition("tcp dport", (), negated=True),)
+    assert conditions_of(match(payload("tcp", "dport"), "@some", "!=")["match"], {"some": ["*"]}) == [
+        [Condition("tcp dport", ())]
+    ]
+
+
+def test_ports_of_any_protocol_are_read_beside_one_that_has_some() -> None:
+    ports = match(payload("th", "dport"), 53)
+    of_udp, of_any = match({"meta": {"key": "l4proto"}}, "udp"), match({"meta": {"key": "l4proto"}}, "udp", "!=")
+    assert [one.verdict for one in rules(rule("t", "main", of_udp, ports, DROP))] == ["drop"]
+    assert [one.verdict for one in rules(rule("t", "main", ports, DROP))] == ["other"]
+    assert [one.verdict for one in rules(rule("t", "main", of_any, ports, DROP))] == ["other"]
+
+
+def test_a_set_whose_elements_pass_sometimes_is_not_read() -> None:
+    asks = rule("t", "main", match(payload("ip", "saddr"), "@some"), DROP)
+    for more, verdict in (({}, "drop"), ({"stmt": [{"counter": None}]}, "drop"), ({"stmt": [{"quota": {}}]}, "other")):
+        named = {"set": {"family": "ip", "table": "t", "name": "some", "elem": ["10.0.0.1"], **more}}
+        (found,) = read([chain("t", "main", **HOOKED), named, asks])
+        assert [one.verdict for one in found.rules] == [verdict]
+
+
+def test_what_sleeps_does_not_look() -> None:
+    told = [chain("t", "main", **HOOKED), rule("t", "main", DROP), chain("u", "main", **HOOKED)]
+    text = TEXT.replace("\tchain", "\tflags dormant\n\n\tchain", 1)
+    assert [one.name for one in read(told, text)] == ["ip u main"]
