@@ -218,3 +218,60 @@ def test_who_has_rules_of_somebodys_own_is_like_no_other() -> None:
     assert ("h1", "h2", "h3", "h4", "h5") in classes_of(network(text))
     assert ("h1", "h2", "h4", "h5") in classes_of(network(text, filters))
     assert ("h1", "h2", "h3") in classes_of(network(text, of_one)), "h5 is mentioned, and unlike the others"
+
+
+def with_chains(*chains: tuple[str, str, int, Rule]) -> Network:
+    """Give the network with chains of the router: kind, hook, priority and the only rule of each, the oldest first."""
+    made = (
+        Chain("r", f"c{at}", kind, hook, order, "accept", (one,)) for at, (kind, hook, order, one) in enumerate(chains)
+    )
+    return network(LAB, *made)
+
+
+def test_of_equal_priority_the_newest_chain_looks_first() -> None:
+    older, newer = ("filter", "forward", 0, rule("drop")), ("filter", "forward", 0, rule("reject"))
+    assert send(with_chains(older, newer), "a", "10.1.0.2").verdict is Verdict.REJECTED
+    assert send(with_chains(newer, older), "a", "10.1.0.2").verdict is Verdict.FILTERED
+
+
+@pytest.mark.parametrize("priority", [-300, 0, 50])
+def test_translation_has_a_place_of_its_own(priority: int) -> None:
+    to = ("nat", "prerouting", priority, Rule("dnat", destination="192.0.2.1", to="10.1.0.2"))
+    for behind, reached in ((-101, True), (10, False)):
+        drop = ("filter", "prerouting", behind, Rule("drop", destination="10.1.0.2"))
+        assert send(with_chains(to, drop), "a", "192.0.2.1").ok is reached
+
+
+def test_a_chain_that_translates_can_drop_what_begins_a_connection() -> None:
+    to = ("nat", "prerouting", -100, Rule("dnat", destination="192.0.2.1", to="10.1.0.2"))
+    drop = ("nat", "prerouting", -90, rule("drop"))
+    found = with_chains(to, drop)
+    assert send(found, "a", "192.0.2.1").ok, "what has been translated goes by no more of them"
+    assert send(found, "a", "10.1.0.2").verdict is Verdict.FILTERED
+    assert send(with_chains(drop), "a", "10.1.0.2").ok, "where nothing translates they are never asked"
+
+
+NO_ADDRESS = """
+  a:
+    interfaces: {eth0: {peer: "r:eth0", address: 10.0.0.2/24}}
+    routes: [{to: 10.1.0.0/24, dev: eth0}]
+  r:
+    forwarding: true
+    sysctls: {net.ipv4.conf.eth0.proxy_arp: 1, net.ipv4.conf.all.rp_filter: 0, net.ipv4.conf.default.rp_filter: 0}
+    interfaces: {eth0: {}, eth1: {peer: "b:eth0", address: 10.1.0.1/24}}
+    routes: [{to: 10.0.0.0/24, dev: eth0}]
+  b: {interfaces: {eth0: {address: 10.1.0.2/24}}, gateway: 10.1.0.1}
+"""
+
+
+def test_what_is_redirected_where_there_is_no_address_is_dropped() -> None:
+    assert send(network(NO_ADDRESS), "a", "10.1.0.2").ok
+    redirect = Chain("r", "n", "nat", "prerouting", -100, "accept", (rule("redirect"),))
+    assert send(network(NO_ADDRESS, redirect), "a", "10.1.0.2").verdict is Verdict.FILTERED
+
+
+@pytest.mark.parametrize(("priority", "states"), [(-300, {"invalid"}), (-150, {"new", "established"})])
+def test_before_they_are_looked_up_packets_are_of_no_connection(priority: int, states: set[str]) -> None:
+    for state in ("new", "established", "invalid", "untracked"):
+        drop = ("filter", "prerouting", priority, rule("drop", Condition("ct state", (state,))))
+        assert send(with_chains(drop), "a", "10.1.0.2").ok is (state not in states)
