@@ -69,6 +69,8 @@ def send(
     def reroute(changed: Packet) -> bool:
         nonlocal way, anew
         anew, way = changed, look_up(node, Asked(packet.version, changed.destination, changed.source, None, out))
+        if way.kind == "broadcast":
+            way = _to_all(way)  # who asked for one node has no leave to ask for (ip_route_me_harder)
         if way.kind in ENDS:
             end_by_route(walk, node, changed, way, leg)
             return False
@@ -137,7 +139,12 @@ def _first_way(node: Node, packet: Packet, out: Nic | None, rather: Nic | None) 
         return way
     # Neither a tunnel nor the kernel's own answers need a program's leave (SO_BROADCAST).
     leave_given = packet.carried is not None or packet.message in _OWN_ANSWERS
-    return Way("to all" if leave_given else "broadcast", way.entry, way.hop, way.choice)
+    return _to_all(way) if leave_given else Way("broadcast", way.entry, way.hop, way.choice)
+
+
+def _to_all(way: Way) -> Way:
+    """Give the way of a packet that may be for everybody."""
+    return Way("to all", way.entry, way.hop, way.choice)
 
 
 def _end_without_source(walk: Walk, node: Node, packet: Packet, leg: int) -> None:

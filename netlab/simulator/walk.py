@@ -119,6 +119,8 @@ class Walk:
     _left: int = field(init=False)
     #: Whether what moves is a question for a neighbour, of which nothing is told.
     asking: int = 0
+    #: Whether what was under way before a question is going on.
+    _ahead: bool = False
 
     def __post_init__(self) -> None:
         self._left = self.network.budget
@@ -136,9 +138,17 @@ class Walk:
             work(*arguments)
 
     def run_apart(self, work: Callable[..., None], *arguments: Any) -> None:
-        """Walk a question for a neighbour to its end, while everything else waits."""
+        """Walk a question for a neighbour to its end, while everything waits that was not under way before it."""
         if self.asking >= NESTED:
             return
+        if not self.asking and not self._ahead:
+            # What is on a wire already is not overtaken by the question (netif_rx).
+            self._ahead = True
+            for _ in range(min(len(self._queue), self._left)):
+                self._left -= 1
+                earlier, given = self._queue.popleft()
+                earlier(*given)
+            self._ahead = False
         waiting, self._queue = self._queue, deque()
         self.asking += 1
         self.post(work, *arguments)

@@ -263,3 +263,22 @@ netns:
     walk = simulate(found, "a", Packet("", "10.0.0.2", "icmp", "echo"))
     assert ("lan" in {nic.name for leg, nic in walk.seen if leg == 0}) == hears
     assert send(found, "c", "10.7.0.1").ok, "whose MAC no port is known to lead to"
+
+
+TWO_COPIES = """
+bridges: {br0: {address: none}}
+netns:
+  a:
+    interfaces: {eth0: {bridge: br0, address: 10.0.0.1/24}}
+    neighbours: [{address: 10.0.0.9, mac: "02:00:00:00:00:02"}]
+  r: {forwarding: true, interfaces: {eth0: {bridge: br0, address: 10.0.0.2/24, mac: "02:00:00:00:00:02"}}}
+  m:
+    bridges: {br0: {}}
+    veths: [[{bridge: br0, name: up}, {bridge: "m:br0", name: down}]]
+  c: {interfaces: {eth0: {bridge: "m:br0", address: 10.0.0.3/24}}}
+"""
+
+
+def test_a_question_does_not_overtake_a_copy_that_is_under_way() -> None:
+    """What r asks, once it has its copy, tells m's bridge where r is: when m's copy has been flooded."""
+    assert seen(network(TWO_COPIES), "a", "10.0.0.9") == {"r", "m", "c"}

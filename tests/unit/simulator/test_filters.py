@@ -411,3 +411,15 @@ def test_that_a_packet_was_put_together_says_nothing_of_its_answer() -> None:
 """
     found = send(network(text), "a", "10.1.0.2", size=1450)
     assert [leg.end.verdict for leg in found.legs] == [Verdict.DELIVERED, Verdict.REJECTED], "nobody is told"
+
+
+def test_a_port_that_leads_to_everybody_is_heard_by_the_one_whose_address_that_is_and_not_by_tcp() -> None:
+    """The /28 of r ends in an address that b has: r sends to all what it is to send there, and TCP answers no such."""
+    text = """
+  r: {interfaces: {eth0: {peer: "b:eth0", address: 192.168.1.11/28}}, nat: [{publish: PORT}]}
+  b: {interfaces: {eth0: {address: 192.168.1.15/24}}}
+"""
+    for protocol, answer in (("tcp", "silence"), ("udp", "reply")):
+        found = network(text.replace("PORT", f'{{port: 90, to: "192.168.1.15:90", protocol: {protocol}}}'))
+        sent = send(found, "r", "127.0.0.1", ("b", protocol, 90), kind=protocol, port=90)
+        assert (sent.legs[0].end.node, sent.answer) == ("b", answer), protocol
