@@ -68,8 +68,9 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if is_multicast(packet.destination):
         _take_group(walk, nic, packet, leg)
     elif way.kind in (*OWN, "broadcast"):
-        if packet.message == "syn" and frame.is_group and not frame.for_host:
-            way = Way("broadcast", way.entry, way.hop, way.choice)  # TCP takes no frame for everybody (tcp_v4_rcv)
+        if packet.message in ("syn", "datagram") and frame.is_group and not frame.for_host:
+            # Of a frame for everybody TCP takes nothing, and nobody is told of anything (tcp_v4_rcv, icmp_send).
+            way = Way("broadcast", way.entry, way.hop, way.choice)
         if nic.kind in ("lo", "vrf") or _is_believed(walk, nic, packet, None, leg):
             _deliver(walk, nic, packet, way, tracked, leg)
     else:

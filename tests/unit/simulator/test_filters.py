@@ -423,3 +423,4 @@ def test_a_port_that_leads_to_everybody_is_heard_by_the_one_whose_address_that_i
         found = network(text.replace("PORT", f'{{port: 90, to: "192.168.1.15:90", protocol: {protocol}}}'))
         sent = send(found, "r", "127.0.0.1", ("b", protocol, 90), kind=protocol, port=90)
         assert (sent.legs[0].end.node, sent.answer) == ("b", answer), protocol
+        assert send(found, "r", "127.0.0.1", kind=protocol, port=90).answer == "silence", "nobody is told"
