@@ -64,7 +64,9 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
     if frame.passage is not None:
         _go_its_way(walk, nic, packet, frame.passage, tracked, leg)
         return
-    way = look_up(node, Asked(version, packet.destination, packet.source, into=into))
+    # Of equal routes IPv6 prefers that by which the packet came in (ip6_pol_route_input).
+    rather = into if version == 6 else None
+    way = look_up(node, Asked(version, packet.destination, packet.source, into=into, rather=rather))
     if is_multicast(packet.destination):
         _take_group(walk, nic, packet, leg)
     elif way.kind in (*OWN, "broadcast"):

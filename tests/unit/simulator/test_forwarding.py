@@ -170,3 +170,22 @@ def test_masquerading_takes_the_address_of_the_next_hops_network() -> None:
         assert found.ok
         assert found.legs[0].end.packet is not None
         assert found.legs[0].end.packet.source == own
+
+
+TWO_IN_ONE = """
+bridges: {br0: {address: none}}
+netns:
+  r:
+    forwarding: true
+    interfaces: {eth0: {bridge: br0, address: "fd00::1/64"}, eth1: {bridge: br0, address: "fd00::2/64"}}
+  a:
+    interfaces: {eth0: {bridge: br0, address: "fd00::a/128"}}
+    routes: [{to: "NEAR/128", dev: eth0}, {to: "fd00::b/128", via: "NEAR"}]
+  b: {interfaces: {eth0: {bridge: br0, address: "fd00::b/64"}}}
+"""
+
+
+@pytest.mark.parametrize(("near", "device"), [("fd00::1", "eth0"), ("fd00::2", "eth1")])
+def test_of_equal_routes_ipv6_takes_the_one_by_which_a_packet_came_in(near: str, device: str) -> None:
+    found = send(network(TWO_IN_ONE.replace("NEAR", near)), "a", "fd00::b")
+    assert f"r: routes fd00::b by fd00::/64 dev {device}, table main" in told(found.legs[0], "route")
