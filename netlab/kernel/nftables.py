@@ -16,6 +16,8 @@ from typing import Final
 
 from netlab.errors import Unavailable
 from netlab.facts import Chain, Rule
+from netlab.facts.other_rules import OtherRule
+from netlab.kernel.nft_flags import DORMANT, table_flags
 from netlab.kernel.other_rules import other_chains
 from netlab.kernel.rules import Json, expression, rule_of
 from netlab.names import table_name
@@ -100,9 +102,7 @@ def _listed(told: Sequence[Json]) -> dict[str, tuple[Json, list[tuple[int, Rule]
 
 def read_chains(lab: str, node: str) -> list[Chain]:
     """Read the lab's chains in the calling thread's namespace; none of a table that is told to sleep (dormant)."""
-    told = _table(lab)
-    # nft 1.0.6 tells that there are flags, and not which; netlab's table has none of its own.
-    if any("flags" in one["table"] for one in told if "table" in one):
+    if table_flags().get((_FAMILY, table_name(lab))):
         return []
     return [
         Chain(
@@ -114,18 +114,32 @@ def read_chains(lab: str, node: str) -> list[Chain]:
             str(chain.get("policy", "accept")),
             tuple(rule for _, rule in rules),
         )
-        for name, (chain, rules) in _listed(told).items()
+        for name, (chain, rules) in _listed(_table(lab)).items()
     ]
 
 
 def read_every_chain(lab: str, node: str) -> list[Chain]:
     """Read everybody's base chains, the lab's among them, in the calling thread's namespace."""
-    code, answer, complaint = _run([{"list": {"ruleset": None}}])
-    if not code:
-        code, text, complaint = _run_text("list ruleset", _HANDLE | _STATELESS)
-    if code:
-        raise OSError(errno.EINVAL, complaint.strip() or "nftables cannot be read")
-    return other_chains(node, json.loads(answer or '{"nftables": []}')["nftables"], text, table_name(lab))
+    flags = table_flags()
+    plain = [table for table, told in flags.items() if not told]
+    asked = [{"ruleset": None}] if len(plain) == len(flags) else [
+        {"table": {"family": family, "name": name}} for family, name in plain
+    ]  # fmt: skip
+    told: list[Json] = []
+    for one in asked:
+        code, answer, complaint = _run([{"list": one}])
+        if code:
+            raise OSError(errno.EINVAL, complaint.strip() or "nftables cannot be read")
+        told += json.loads(answer or '{"nftables": []}')["nftables"]
+    _, text, _ = _run_text("list ruleset", _HANDLE | _STATELESS)
+    owned = [table for table, told_of in flags.items() if told_of and not told_of & DORMANT]
+    return [*other_chains(node, told, text, table_name(lab)), *(_unread(node, *table) for table in owned)]
+
+
+def _unread(node: str, family: str, name: str) -> Chain:
+    """Stand for a table that only the program that owns it may change, and that nft's library cannot tell of."""
+    words = "a table that a program owns"
+    return Chain(node, f"{family} {name}", "filter", "owned", 0, rules=(OtherRule("other", other=words, words=words),))
 
 
 def change_chains(lab: str, steps: Sequence[Step]) -> None:
@@ -134,8 +148,13 @@ def change_chains(lab: str, steps: Sequence[Step]) -> None:
     Rules that stay are not touched: their counters go on.
     """
     here = {"family": _FAMILY, "table": table_name(lab)}
-    known = _listed(_table(lab))
     commands: list[Json] = [{"add": {"table": {"family": _FAMILY, "name": table_name(lab)}}}]
+    known: dict[str, tuple[Json, list[tuple[int, Rule]]]] = {}
+    if table_flags().get((_FAMILY, table_name(lab))):
+        # What sleeps was read as not there: it is made anew.
+        commands.insert(0, {"delete": {"table": {"family": _FAMILY, "name": table_name(lab)}}})
+    else:
+        known = _listed(_table(lab))
     left = set(known)
     for step in steps:
         chain = step.fact

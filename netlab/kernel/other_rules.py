@@ -56,7 +56,6 @@ class _Ruleset:
         self._own = ("inet", own)
         self._chains = [one["chain"] for one in told if "chain" in one]
         self._words = dict(_words(text))
-        self._asleep = frozenset(_dormant(text))
         self._bodies: dict[_Name, list[Json]] = {}
         self._sets: dict[tuple[str, str], dict[str, Sequence[Any]]] = {}
         self._read: dict[_Name, tuple[Rule, ...]] = {}
@@ -67,8 +66,7 @@ class _Ruleset:
                 self._sets.setdefault((named["family"], named["table"]), {})[named["name"]] = named.get("elem", [])
 
     def base_chains(self, node: str) -> Iterator[Chain]:
-        awake = (one for one in self._chains if (one["family"], one["table"]) not in self._asleep)
-        for chain in (one for one in awake if "hook" in one):
+        for chain in (one for one in self._chains if "hook" in one):
             family, table, name, hook = chain["family"], chain["table"], chain["name"], chain["hook"]
             ours, policy = (family, table) == self._own, str(chain.get("policy", "accept"))
             where = (family, table, name)
@@ -199,16 +197,6 @@ def _translations(
             yield conditions, str(ip_address(value)), ports
         return
     yield [], to, ports
-
-
-def _dormant(text: str) -> Iterator[tuple[str, str]]:
-    """Give the tables that nothing looks at for now; of what they have, JSON tells no such thing (nft 1.0.6)."""
-    table = ("", "")
-    for line in text.splitlines():
-        if (found := _TABLE.match(line)) is not None:
-            table = found[1], found[2]
-        elif line.startswith("\tflags ") and "dormant" in line:
-            yield table
 
 
 def _words(text: str) -> Iterator[tuple[tuple[str, str, int], str]]:

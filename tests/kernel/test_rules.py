@@ -13,7 +13,8 @@ import pytest
 
 from benchmarks.generation import generation
 from netlab.facts import Chain, Rule
-from netlab.kernel.nftables import change_chains, delete_table, read_chains
+from netlab.kernel.nft_flags import DORMANT, table_flags
+from netlab.kernel.nftables import change_chains, delete_table, read_chains, read_every_chain
 from netlab.plan import Action, Step
 from netlab.topology.ports import joined
 from tests.kernel.made_up_machine import on_made_up_machine
@@ -152,3 +153,23 @@ def listed() -> list[dict[str, Any]]:
     command = ["nft", "-j", "list", "table", "inet", "netlab-rules"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
     return [one["rule"] for one in json.loads(answer)["nftables"] if "rule" in one]
+
+
+def test_tables_that_sleep_are_known_without_asking_nfts_library_for_them() -> None:
+    """It aborts the process sooner or later where it tells of a table's flags in JSON (1.0.6)."""
+
+    def body() -> None:
+        made = "table ip a { flags dormant; chain c { type filter hook input priority 0; drop; }; }; table inet b { }"
+        assert table_flags() == {}
+        subprocess.run(["nft", made], check=True)
+        assert table_flags() == {("ip", "a"): DORMANT, ("inet", "b"): 0}
+        want = chain("forward", [Rule("drop")])
+        change_chains("rules", [Step(Action.CREATE, want)])
+        assert [one.name for one in read_every_chain("rules", "host")] == ["forward"]
+        subprocess.run(["nft", "add table inet netlab-rules { flags dormant; }"], check=True)
+        for _ in range(50):
+            assert read_chains("rules", "host") == read_every_chain("rules", "host") == []
+        change_chains("rules", [Step(Action.CREATE, want)])
+        assert read_chains("rules", "host") == [want]
+
+    on_made_up_machine(body)

@@ -327,9 +327,3 @@ def test_a_set_whose_elements_pass_sometimes_is_not_read() -> None:
         named = {"set": {"family": "ip", "table": "t", "name": "some", "elem": ["10.0.0.1"], **more}}
         (found,) = read([chain("t", "main", **HOOKED), named, asks])
         assert [one.verdict for one in found.rules] == [verdict]
-
-
-def test_what_sleeps_does_not_look() -> None:
-    told = [chain("t", "main", **HOOKED), rule("t", "main", DROP), chain("u", "main", **HOOKED)]
-    text = TEXT.replace("\tchain", "\tflags dormant\n\n\tchain", 1)
-    assert [one.name for one in read(told, text)] == ["ip u main"]
