@@ -39,6 +39,8 @@ ip link set lo up
 for node in a r1 r2 b; do
     ip netns add $node
     ip -n $node link set lo up
+    # Tests ask one router for errors as fast as they can.
+    ip netns exec $node sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
 done
 cable() {  # node device address4 address6, twice
     ip link add $2 netns $1 type veth peer name $6 netns $5
