@@ -41,6 +41,7 @@ for node in a r1 r2 b; do
     ip -n $node link set lo up
     # Tests ask one router for errors as fast as they can.
     ip netns exec $node sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+    ip netns exec $node sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
 done
 cable() {  # node device address4 address6, twice
     ip link add $2 netns $1 type veth peer name $6 netns $5
@@ -62,6 +63,10 @@ ip -n r1 route add blackhole 203.0.113.0/24; ip -n r1 route add blackhole 2001:d
 ip -n r1 route add prohibit 198.18.0.0/24; ip -n r1 route add prohibit 2001:db8:c::/48
 ip -n r1 route add 192.0.2.0/24 via 10.0.12.2; ip -n r1 route add 2001:db8:d::/48 via fd00:12::2
 ip -n r2 route add 192.0.2.0/24 via 10.0.12.1; ip -n r2 route add 2001:db8:d::/48 via fd00:12::1
+# Who has no link-local address yet asks for no neighbour: the six devices have one before anything is sent.
+certain() { for node in a r1 r2 b; do ip -n $node -o -6 addr show scope link -tentative; done | grep -c eth; }
+for try in $(seq 200); do [ "$(certain)" = 6 ] && exit; sleep 0.05; done
+echo "the devices got no link-local addresses" >&2; exit 1
 """
 
 #: The same places in both families.
