@@ -125,7 +125,6 @@ def apply(
     started = time.monotonic()
     text, topology = parse_file(path)
     with Interrupts() as interrupts, ExitStack() as stack:
-        interrupts.hold()
         stack.enter_context(world.store.lock(topology.name, wait=wait, window=interrupts.window))
         with interrupts.window():
             wanted = wanted_of(world, path, text, topology, sandbox)

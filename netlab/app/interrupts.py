@@ -15,15 +15,15 @@ from typing import Any
 
 
 class Interrupts:
-    """A context in which SIGINT interrupts as usual until `hold`, then in `window` blocks only, and once at most.
+    """A context in which SIGINT interrupts in `window` blocks only, and once at most.
 
     What came in between is raised at the next window, or else at the end. An interrupt that somebody has made another
-    error of, as an import can that it came into, is one again when it leaves a window, or the context. Only a main
-    thread hears of signals, and only one that is not to ignore them.
+    error of, as an import can that it came into, is one again when it leaves a window. Only a main thread hears of
+    signals, and only one that is not to ignore them.
     """
 
     def __init__(self) -> None:
-        self._open, self._waiting, self._raised = True, False, False
+        self._open = self._waiting = self._raised = False
         self._before: Any = None
 
     def __enter__(self) -> Interrupts:
@@ -38,8 +38,6 @@ class Interrupts:
             signal.signal(signal.SIGINT, self._before)
         if self._waiting and kind is None:
             raise KeyboardInterrupt
-        if self._raised and isinstance(error, Exception):
-            raise KeyboardInterrupt from error
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._waiting = True
@@ -50,10 +48,6 @@ class Interrupts:
     def _interrupt(self) -> None:
         self._open = self._waiting = False
         raise KeyboardInterrupt
-
-    def hold(self) -> None:
-        """Keep interrupts from here on."""
-        self._open = False
 
     @contextmanager
     def window(self) -> Iterator[None]:

@@ -13,7 +13,6 @@ from netlab.errors import Problem, Span
 from netlab.kernel.codec import NLM_F_DUMP, NLM_F_REQUEST, attributes
 from netlab.kernel.place import setting_path
 
-_NETLINK_NETFILTER = 12
 #: NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN.
 _GET_CHAINS = 10 << 8 | 4
 _NFTA_CHAIN_TABLE, _NFTA_CHAIN_NAME, _NFTA_CHAIN_HOOK, _NFTA_CHAIN_POLICY = 1, 3, 4, 5
@@ -73,10 +72,10 @@ def chains() -> list[MachineChain]:
 
     nftables holds iptables-nft's chains too (include/uapi/linux/netfilter/nf_tables.h).
     """
-    from netlab.kernel.socket import RouteSocket
+    from netlab.kernel.socket import NETLINK_NETFILTER, RouteSocket
 
     try:
-        socket = RouteSocket.opened(_NETLINK_NETFILTER)
+        socket = RouteSocket.opened(NETLINK_NETFILTER)
     except OSError:
         return []  # a kernel without netfilter drops nothing
     try:

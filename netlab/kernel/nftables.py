@@ -78,21 +78,21 @@ def _run_text(commands: str, form: int) -> tuple[int, str, str]:
         library.nft_ctx_free(context)
 
 
-def _table(lab: str) -> list[Json]:
-    """Give all that nft tells of the lab's table; nothing where there is none."""
+#: Chains by name, each with its rules and their handles.
+_Listed = dict[str, tuple[Json, list[tuple[int, Rule]]]]
+
+
+def _listed(lab: str) -> _Listed | None:
+    """Give the chains of the lab's table; None of a table with flags, which is not read: what sleeps is not there."""
+    if table_flags().get((_FAMILY, table_name(lab))):
+        return None
     code, answer, complaint = _run([{"list": {"table": {"family": _FAMILY, "name": table_name(lab)}}}])
     if code:
         if "No such file" in complaint:
-            return []
+            return {}
         raise OSError(errno.EINVAL, complaint.strip() or "nftables cannot be read")
-    found: list[Json] = json.loads(answer or '{"nftables": []}')["nftables"]
-    return found
-
-
-def _listed(told: Sequence[Json]) -> dict[str, tuple[Json, list[tuple[int, Rule]]]]:
-    """Give the chains of the lab's table, each with its rules and their handles."""
-    found: dict[str, tuple[Json, list[tuple[int, Rule]]]] = {}
-    for one in told:
+    found: _Listed = {}
+    for one in json.loads(answer or '{"nftables": []}')["nftables"]:
         if "chain" in one:
             found[one["chain"]["name"]] = one["chain"], []
         elif "rule" in one:
@@ -102,8 +102,6 @@ def _listed(told: Sequence[Json]) -> dict[str, tuple[Json, list[tuple[int, Rule]
 
 def read_chains(lab: str, node: str) -> list[Chain]:
     """Read the lab's chains in the calling thread's namespace; none of a table that is told to sleep (dormant)."""
-    if table_flags().get((_FAMILY, table_name(lab))):
-        return []
     return [
         Chain(
             node,
@@ -114,7 +112,7 @@ def read_chains(lab: str, node: str) -> list[Chain]:
             str(chain.get("policy", "accept")),
             tuple(rule for _, rule in rules),
         )
-        for name, (chain, rules) in _listed(_table(lab)).items()
+        for name, (chain, rules) in (_listed(lab) or {}).items()
     ]
 
 
@@ -149,12 +147,10 @@ def change_chains(lab: str, steps: Sequence[Step]) -> None:
     """
     here = {"family": _FAMILY, "table": table_name(lab)}
     commands: list[Json] = [{"add": {"table": {"family": _FAMILY, "name": table_name(lab)}}}]
-    known: dict[str, tuple[Json, list[tuple[int, Rule]]]] = {}
-    if table_flags().get((_FAMILY, table_name(lab))):
-        # What sleeps was read as not there: it is made anew.
+    known = _listed(lab)
+    if known is None:
+        known = {}
         commands.insert(0, {"delete": {"table": {"family": _FAMILY, "name": table_name(lab)}}})
-    else:
-        known = _listed(_table(lab))
     left = set(known)
     for step in steps:
         chain = step.fact

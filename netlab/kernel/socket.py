@@ -17,6 +17,7 @@ from netlab.kernel import codec
 from netlab.kernel.codec import HEAD, NLM_F_ACK, NLMSG_DONE, NLMSG_ERROR, Message
 from netlab.kernel.decode import LinkRecord, link
 
+NETLINK_NETFILTER = 12
 _SOL_NETLINK, _CAP_ACK, _EXT_ACK = 270, 10, 11
 _NLM_F_ACK_TLVS, _NLM_F_DUMP_INTR = 0x200, 0x10
 #: Acknowledgements wait in the receive buffer while the batch runs; its default holds about 250 errors.

@@ -106,7 +106,7 @@ class _Compiler:
             case Settings() | DeviceSettings():
                 self.node(fact.node).settings.update(dict(fact.values))
             case Chain():
-                self._chain(fact)
+                self.node(fact.node).hook(fact)
             case Veth():
                 self._pair(fact)
             case Bridge() | Device() | Stray() | External():
@@ -117,12 +117,6 @@ class _Compiler:
                 self._address(fact)
             case _:
                 self._say(fact)
-
-    def _chain(self, chain: Chain) -> None:
-        chains = self.node(chain.node).chains.setdefault(chain.hook, [])
-        # Of equal priority the newest comes first (nf_hook_entries_grow): nft tells of the oldest first.
-        chains.insert(0, chain)
-        chains.sort(key=lambda one: one.priority)
 
     def _add(self, nic: Nic) -> Nic:
         nic.node.devices[nic.name] = nic

@@ -8,13 +8,11 @@ from __future__ import annotations
 from netlab.simulator.connections import Tracked
 from netlab.simulator.fib import Asked, choose_source, look_up
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import QUOTED4, QUOTED6, IcmpError, Packet, is_multicast, number_of
+from netlab.simulator.packet import QUOTED4, QUOTED6, RST_SIZE, IcmpError, Packet, is_multicast, number_of
 from netlab.simulator.walk import Walk
 
 #: Bytes of an error's own headers: IP's and ICMP's.
 _HEAD4, _HEAD6 = 28, 48
-#: Bytes of a TCP reset.
-_RESET4, _RESET6 = 40, 60
 
 
 def report(
@@ -59,7 +57,7 @@ def reset(walk: Walk, node: Node, packet: Packet, reason: int, into: Nic | None,
     """
     if walk.asking or packet.message == "rst" or not _may_be_told(node, packet):
         return
-    size, ttl = _RESET6 if packet.version == 6 else _RESET4, node.ttl(packet.version)
+    size, ttl = RST_SIZE[packet.version], node.ttl(packet.version)
     source, destination, sport, dport = packet.ends
     answer = Packet(destination, source, packet.protocol, "rst", dport, sport, ttl=ttl, size=size)
     _send(walk, node, answer, reason, into, tracked)

@@ -16,15 +16,13 @@ from netlab.simulator.filters import pass_chains
 from netlab.simulator.leaving import Passage, allowed, end_too_big, leave, mtu_of
 from netlab.simulator.matching import Hook
 from netlab.simulator.network import Nic, Node
-from netlab.simulator.packet import DATAGRAM_SIZE, Frame, Packet, is_link_local, is_multicast
+from netlab.simulator.packet import DATAGRAM_SIZE, RST_SIZE, SYN_ACK_SIZE, Frame, Packet, is_link_local, is_multicast
 from netlab.simulator.verdicts import Verdict
 from netlab.simulator.walk import Walk
 
 #: The type and code that a router tells a sender with, by the kind of the route that it has none by.
 _CODES4: Final = {"none": (3, 0), "unreachable": (3, 1), "prohibit": (3, 13)}
 _CODES6: Final = {"none": (1, 0), "unreachable": (1, 0), "prohibit": (1, 1)}
-#: Bytes of a TCP reset, and of an answer to a SYN.
-_RST_SIZE, _SYN_ACK_SIZE = {4: 40, 6: 60}, {4: 60, 6: 80}
 _LEAST6: Final = 1280
 #: Whose address it is, by the kind of the route; and what is not answered there.
 _WHOSE: Final = {"broadcast": "everybody's", "anycast": "its own, as every router's of the subnet"}
@@ -276,12 +274,9 @@ def _reaction(walk: Walk, nic: Nic, packet: Packet, kind: str) -> tuple[Verdict,
         if kind != "local":
             return Verdict.IGNORED, None, None
         if listens:
-            return (
-                Verdict.DELIVERED,
-                replace(back, message="syn-ack", size=_SYN_ACK_SIZE[packet.version], offloaded=True),
-                None,
-            )
-        return Verdict.NO_LISTENER, replace(back, message="rst", size=_RST_SIZE[packet.version]), None
+            back = replace(back, message="syn-ack", size=SYN_ACK_SIZE[packet.version], offloaded=True)
+            return Verdict.DELIVERED, back, None
+        return Verdict.NO_LISTENER, replace(back, message="rst", size=RST_SIZE[packet.version]), None
     if packet.message == "datagram":
         if listens:
             # What a program answers is its own affair: something short.

@@ -189,6 +189,8 @@ class Node:
     neighbours: dict[tuple[str, str], tuple[str, Key]] = field(default_factory=dict)
     #: Chains by hook, in the order in which they look.
     chains: dict[str, list[Chain]] = field(default_factory=dict)
+    #: Whether connections are kept track of: something translates, or looks at states.
+    tracks: bool = False
     #: Own addresses, of all devices.
     addresses: dict[str, Nic] = field(default_factory=dict)
     #: Addresses that every router of a subnet has, and by which devices (RFC 4291, 2.6.1).
@@ -200,14 +202,15 @@ class Node:
     def table(self, version: Version, number: int = MAIN_TABLE) -> Table:
         return self.tables.setdefault((version, number), Table())
 
-    @property
-    def tracks(self) -> bool:
-        """Whether connections are kept track of: something translates, or looks at states."""
-        return any(
-            any(map(_looks_at_connections, every_rule(chain.rules)))
-            for chains in self.chains.values()
-            for chain in chains
-        )
+    def hook(self, chain: Chain) -> None:
+        """Take in a chain behind those of other priorities that look before it.
+
+        Of equal priority the newest comes first (nf_hook_entries_grow): nft tells of the oldest first.
+        """
+        chains = self.chains.setdefault(chain.hook, [])
+        chains.insert(0, chain)
+        chains.sort(key=lambda one: one.priority)
+        self.tracks = self.tracks or any(map(_looks_at_connections, every_rule(chain.rules)))
 
     def switch(self, name: str) -> int:
         """Give a setting that holds for the whole node, 0 where nothing is said of it."""

@@ -25,6 +25,9 @@ BROADCAST = "ff:ff:ff:ff:ff:ff"
 ETHERNET, TAG = 14, 4
 #: Bytes of a ping as ping(8) sends it, headers included; of a SYN with its options; of a short datagram.
 PING_SIZE, SYN_SIZE, DATAGRAM_SIZE = 84, 60, 34
+#: Bytes of a TCP reset, and of an answer to a SYN, by version.
+RST_SIZE: Final[Mapping[int, int]] = {4: 40, 6: 60}
+SYN_ACK_SIZE: Final[Mapping[int, int]] = {4: 60, 6: 80}
 #: What the kernel quotes of a packet in an ICMP error, at most (net/ipv4/icmp.c; RFC 4443, 2.4).
 QUOTED4, QUOTED6 = 576, 1280
 

@@ -27,7 +27,6 @@ def press() -> None:
 def held(done: list[str], windows: int = 0, error: Exception | None = None) -> None:
     """Interrupt what is held, with as many windows before; note what was done."""
     with Interrupts() as interrupts:
-        interrupts.hold()
         for _ in range(windows):
             with contextlib.suppress(KeyboardInterrupt), interrupts.window():
                 press()
@@ -36,17 +35,6 @@ def held(done: list[str], windows: int = 0, error: Exception | None = None) -> N
         done.append("held")
         if error is not None:
             raise error
-
-
-def opened() -> None:
-    with Interrupts():
-        press()
-        pytest.fail("it went on")
-
-
-def test_open_until_held() -> None:
-    with pytest.raises(KeyboardInterrupt):
-        opened()
 
 
 def made_into_another() -> None:
@@ -64,7 +52,6 @@ def fail() -> None:
 def in_a_window(*deeds: Callable[[], None]) -> None:
     """Do the first deed in a window, and go on with the others behind it, be it interrupted or not."""
     with Interrupts() as interrupts:
-        interrupts.hold()
         if len(deeds) == 1:
             with interrupts.window():
                 deeds[0]()
@@ -75,8 +62,6 @@ def in_a_window(*deeds: Callable[[], None]) -> None:
 
 
 def test_what_a_library_makes_another_error_of_is_an_interrupt_still() -> None:
-    with pytest.raises(KeyboardInterrupt), Interrupts():
-        made_into_another()
     with pytest.raises(KeyboardInterrupt):
         in_a_window(made_into_another)
 
@@ -99,7 +84,6 @@ def test_held_until_the_end(windows: int) -> None:
 def test_held_until_the_next_window() -> None:
     done = []
     with Interrupts() as interrupts:
-        interrupts.hold()
         press()
         with contextlib.suppress(KeyboardInterrupt), interrupts.window():
             done.append("never")
@@ -116,7 +100,6 @@ def test_what_is_ignored_stays_so() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with Interrupts() as interrupts:
         press()
-        interrupts.hold()
         with interrupts.window():
             press()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
@@ -127,10 +110,8 @@ def test_in_another_thread_it_does_nothing() -> None:
     done = []
 
     def work() -> None:
-        with Interrupts() as interrupts:
-            interrupts.hold()
-            with interrupts.window():
-                done.append(1)
+        with Interrupts() as interrupts, interrupts.window():
+            done.append(1)
 
     thread = threading.Thread(target=work)
     thread.start()

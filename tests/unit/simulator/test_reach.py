@@ -209,7 +209,10 @@ def test_a_signature_speaks_of_everything_that_a_network_has() -> None:
     """A field that is new to the engine must be given its place in alike.py, and then here."""
     assert {kind: tuple(kind.__dataclass_fields__) for kind in (Network, Node, Nic, Entry, Hop, Choice)} == {
         Network: ("nodes", "ears", "budget"),
-        Node: ("name", "devices", "settings", "tables", "choices", "neighbours", "chains", "addresses", "anycast"),
+        Node: (
+            *("name", "devices", "settings", "tables", "choices", "neighbours"),
+            *("chains", "tracks", "addresses", "anycast"),
+        ),
         Nic: (
             *("node", "name", "kind", "mac", "key", "mtu", "up", "peer", "lower", "uppers", "options", "master"),
             *("port", "members", "filtering", "closed", "addresses", "impairment", "remotes"),
