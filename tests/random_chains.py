@@ -7,7 +7,7 @@ from dataclasses import replace
 from random import Random
 
 from netlab.facts import Chain, Fact, Rule
-from netlab.facts.firewall import ESTABLISHED
+from netlab.facts.rules import ESTABLISHED
 
 #: What a chain of each name hooks into: kind, hook, and priorities, of which a chain keeps the one it is made with.
 CHAINS = {

@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from netlab.app.applying import apply, plan
     from netlab.app.checking import check
     from netlab.app.collecting import gc
+    from netlab.app.confirming import confirm
     from netlab.app.destroying import destroy
+    from netlab.app.documents import document
     from netlab.app.draw import diagram, picture
     from netlab.app.enter import capture, execute, shell
     from netlab.app.examination import doctor
-    from netlab.app.guard import confirm
     from netlab.app.impairing import impair
     from netlab.app.look import drift, status, validate
     from netlab.app.reaching import reach
-    from netlab.app.results import document
     from netlab.app.shipped import copy_examples, examples
     from netlab.app.show import plan_commands, plan_dot, schema
     from netlab.app.tracing import trace
@@ -45,7 +45,7 @@ _WHERE = {
     "shell": "enter",
     "copy_examples": "shipped",
     "examples": "shipped",
-    "confirm": "guard",
+    "confirm": "confirming",
     "gc": "collecting",
     "impair": "impairing",
     "check": "checking",
@@ -53,7 +53,7 @@ _WHERE = {
     "status": "look",
     "validate": "look",
     "reach": "reaching",
-    "document": "results",
+    "document": "documents",
     "plan_commands": "show",
     "plan_dot": "show",
     "schema": "show",

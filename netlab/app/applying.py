@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Literal
 
-from netlab.app.guard import start_guard
+from netlab.app.confirming import start_guard
 from netlab.app.host_settings import HostSettings
 from netlab.app.interrupts import Interrupts
 from netlab.app.remembering import begin, last_confirmed, leave_as_before, note_initial, remember

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from netlab.app.results import span_to_json
+from netlab.app.documents import span_to_json
 from netlab.errors import Span
 from netlab.probe import Verdict
 from netlab.simulator.verdicts import Verdict as Ending

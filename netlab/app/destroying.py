@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from netlab.app.guard import cancel
+from netlab.app.confirming import cancel
 from netlab.app.host_settings import settle
 from netlab.app.results import Destroyed
 from netlab.app.targets import name_of, sandbox_named

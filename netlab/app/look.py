@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from netlab.app.guard import guard_of
+from netlab.app.confirming import guard_of
 from netlab.app.results import DeviceState, Drift, LabState, LabStatus, NodeState, Validation
 from netlab.app.targets import Found, existing, is_file, lab_of, labs_by_marks, look_up, name_of
 from netlab.app.transaction import read, scope_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from netlab.app.results import span_to_json
+from netlab.app.documents import span_to_json
 from netlab.app.simulated import subject_of
 from netlab.app.world import World
 from netlab.errors import Problem, Span, UsageError

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from netlab.app.guard import cancel
+from netlab.app.confirming import cancel
 from netlab.app.host_settings import HostSettings
 from netlab.app.traces import asked_of, initial_in, traces_in, traces_of
 from netlab.app.transaction import Attempt, earlier, initial_of

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from netlab.app.documents import span_to_json
 from netlab.app.listening import listening_of, reached
-from netlab.app.results import span_to_json
 from netlab.app.simulated import Subject, subject_of
 from netlab.app.world import World
 from netlab.errors import Problem, Span, UsageError

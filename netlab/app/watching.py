@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from netlab.app.documents import change_to_json
 from netlab.app.look import recorded
-from netlab.app.results import change_to_json
 from netlab.app.targets import Found, lab_of, labs_by_marks, look_up
 from netlab.app.transaction import read, scope_of
 from netlab.app.world import World

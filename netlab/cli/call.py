@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from netlab.cli.verb import Verb
     from netlab.errors import Problem
 
 
@@ -26,8 +25,8 @@ class Call:
     """What is known of this run so far; the one value that changes while a command is being read and done."""
 
     argv: tuple[str, ...] = ()
-    #: The command, once its name is read.
-    verb: Verb | None = None
+    #: Of which kind its document is: `netlab` until the command's name is read; None of one that has none.
+    kind: str | None = "netlab"
     json: bool = False
     verbose: bool = False
     #: None: as the stream decides, colour for a terminal and none for a pipe.
@@ -68,8 +67,7 @@ class Call:
         from netlab import app
         from netlab.cli.json_text import indented
 
-        kind = self.verb.kind if self.verb is not None else None
-        found = app.document(kind or "netlab", self.lab, result, problems)
+        found = app.document(self.kind or "netlab", self.lab, result, problems)
         self.show(json.dumps(found, ensure_ascii=False) if line else indented(found))
 
     def warn(self, problems: Sequence[Problem]) -> None:

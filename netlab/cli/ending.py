@@ -80,7 +80,7 @@ def _explained(error: Exception) -> tuple[tuple[Problem, ...], int, str]:
 
 def _wants_json(call: Call) -> bool:
     """Tell whether a document is wanted, also where the command line was too wrong to be read to its end."""
-    if call.verb is not None and call.verb.kind is None:
+    if call.kind is None:
         return False
     if call.json:
         return True

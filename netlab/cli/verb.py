@@ -72,7 +72,7 @@ class Verb(click.Command):
         """Tell the call which command it is, before anything of its line is read and may be wrong."""
         call = parent.find_object(Call) if parent is not None else None
         if call is not None:
-            call.verb = self
+            call.kind = self.kind
         return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:

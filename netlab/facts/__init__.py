@@ -10,12 +10,13 @@ from typing import Any
 
 from netlab.facts.devices import Device, Forwarding, Member
 from netlab.facts.fact import Difference, Fact, Facts, Key, Need, OnLink, Resource, compare, facts_of
-from netlab.facts.firewall import Chain, Rule, rule_from_json, rule_to_json
+from netlab.facts.firewall import Chain
 from netlab.facts.impairment import Impairment
 from netlab.facts.links import Bridge, End, External, Namespace, Port, Stray, Veth, veth
 from netlab.facts.policy import Neighbour, PolicyRule
 from netlab.facts.programs import Program
 from netlab.facts.routing import MAIN_TABLE, PROTOCOL, Address, Route, network_of
+from netlab.facts.rules import Rule, rule_from_json, rule_to_json
 from netlab.facts.settings import DeviceSettings, Settings
 
 FAMILIES: dict[str, type[Fact]] = {

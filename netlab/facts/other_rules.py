@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from netlab.facts.firewall import Rule
+from netlab.facts.rules import Rule
 
 #: A name, an address or prefix; a range of numbers, both ends in it.
 Value = str | tuple[int, int]

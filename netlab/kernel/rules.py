@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from netlab.facts import Rule
-from netlab.facts.firewall import Ports
+from netlab.facts.rules import Ports
 
 Json = dict[str, Any]
 

@@ -6,29 +6,12 @@ all about any other: nothing is different if it is not asked. With a thousand po
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
-from netlab.simulator.network import Entry, Nic, Node
-from netlab.simulator.packet import is_loopback
+from netlab.simulator.network import Ears, Entry, Nic, Node
 
 #: Settings by which a node speaks for others.
 _PROXIES = ("proxy_arp", "proxy_ndp", "proxy_arp_pvlan")
-
-
-@dataclass(slots=True)
-class Ears:
-    """The ports of a bridge, by number: those that are always asked, and who is asked for an address besides."""
-
-    ports: Sequence[Nic]
-    always: list[int] = field(default_factory=list)
-    by_address: dict[str, list[int]] = field(default_factory=dict)
-
-    def asked(self, target: str) -> list[Nic]:
-        """Give the ports that a question for an address is worth sending to, in the order of all ports."""
-        if is_loopback(target):
-            return list(self.ports)
-        return [self.ports[number] for number in sorted((*self.always, *self.by_address.get(target, ())))]
 
 
 def ears_of(bridge: Nic) -> Ears:

@@ -6,18 +6,15 @@ were asked for, MACs that were learned, connections) is state, which belongs to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from netlab.facts import Chain, Impairment, Key, PolicyRule, Port, Rule
 from netlab.facts.devices import TUN_OF_IP
 from netlab.facts.other_rules import OtherRule, every_rule
 from netlab.facts.routing import MAIN_TABLE
-from netlab.simulator.packet import Version, link_local
-
-if TYPE_CHECKING:
-    from netlab.simulator.ears import Ears
+from netlab.simulator.packet import Version, is_loopback, link_local
 
 #: RT_TABLE_LOCAL, RT_TABLE_DEFAULT (include/uapi/linux/rtnetlink.h).
 LOCAL_TABLE: Final = 255
@@ -243,6 +240,21 @@ class Node:
         if version == 6:
             return self.switch("net.ipv6.conf.all.forwarding") > 0
         return self.own_setting(4, nic, "forwarding") > 0
+
+
+@dataclass(slots=True)
+class Ears:
+    """The ports of a bridge, by number: those that are always asked, and who is asked for an address besides."""
+
+    ports: Sequence[Nic]
+    always: list[int] = field(default_factory=list)
+    by_address: dict[str, list[int]] = field(default_factory=dict)
+
+    def asked(self, target: str) -> list[Nic]:
+        """Give the ports that a question for an address is worth sending to, in the order of all ports."""
+        if is_loopback(target):
+            return list(self.ports)
+        return [self.ports[number] for number in sorted((*self.always, *self.by_address.get(target, ())))]
 
 
 @dataclass(slots=True, eq=False)

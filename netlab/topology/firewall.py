@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netlab.facts import Chain, Rule
-from netlab.facts.firewall import ESTABLISHED
+from netlab.facts.rules import ESTABLISHED
 from netlab.kinds.nat import ChainSection, MatchSection
 from netlab.source import Path, quote
 from netlab.topology.draft import AskedChain, Draft, NodeDraft

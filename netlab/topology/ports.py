@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netlab.facts.firewall import Ports
+from netlab.facts.rules import Ports
 
 #: So many ports are led one by one to others than themselves.
 MOST_PORTS = 1000

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from netlab.facts import Chain, Namespace, Rule, Settings
-from netlab.facts.firewall import ESTABLISHED
+from netlab.facts.rules import ESTABLISHED
 from netlab.plan import Action, Step
 from tests.contract.doors import Kernel, both
 

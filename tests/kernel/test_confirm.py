@@ -14,7 +14,8 @@ import pytest
 
 from netlab import app
 from netlab.app import transaction
-from netlab.app.guard import cancel, undo
+from netlab.app.confirming import cancel
+from netlab.app.guard import undo
 from netlab.app.results import LabStatus
 from netlab.app.world import World
 from netlab.errors import Disagreement, UsageError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from netlab.app.guard import cancel, confirm, guard_of, undo
+from netlab.app.confirming import cancel, confirm, guard_of
+from netlab.app.guard import undo
 from netlab.app.past import Past
 from netlab.app.remembering import last_confirmed
 from netlab.app.targets import Found

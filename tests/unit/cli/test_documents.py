@@ -11,7 +11,7 @@ from typing import Any
 import click
 import pytest
 
-from netlab.app.results import problem_to_json
+from netlab.app.documents import problem_to_json
 from netlab.cli.commands import SECTIONS, cli
 from netlab.cli.verb import Verb
 from netlab.facts import FAMILIES, End, Rule

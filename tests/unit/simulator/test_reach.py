@@ -13,7 +13,7 @@ from netlab.simulator import reach as reaching
 from netlab.simulator.alike import classes_of
 from netlab.simulator.compiling import network_of
 from netlab.simulator.matrix import matrix_of, merged
-from netlab.simulator.network import Choice, Entry, Hop, Network, Nic, Node
+from netlab.simulator.network import Choice, Ears, Entry, Hop, Network, Nic, Node
 from netlab.simulator.ranges import in_ranges
 from netlab.simulator.reach import Kind, Outcome, Reach, reach
 from netlab.simulator.verdicts import Verdict
@@ -244,8 +244,6 @@ def test_a_large_lab_is_few_walks(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(deadline=None, max_examples=40)
 @given(st.randoms(use_true_random=False))
 def test_asking_those_who_could_answer_is_as_good_as_asking_everybody(rng: Random) -> None:
-    from netlab.simulator.ears import Ears
-
     facts = alike_lab(rng)
     few, all_ = network_of(facts), network_of(facts)
     for node in all_.nodes.values():
