@@ -128,7 +128,7 @@ def _note_silence(walk: Walk, nic: Nic, words: str) -> None:
 
 def _let_out(walk: Walk, nic: Nic, message: Message, source: str, destination: str) -> bool:
     """Tell whether a node's chains let its neighbour discovery out: of IPv6 that is ICMP like any other."""
-    return _passes(walk, nic, message, source, destination, Hook("output", None, nic), Hook("postrouting", None, nic))
+    return _passes(walk, nic, message, source, destination, Hook("output", None, nic), Hook("postrouting", nic, nic))
 
 
 def _let_in(walk: Walk, nic: Nic, message: Message, source: str, destination: str) -> bool:
