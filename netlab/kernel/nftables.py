@@ -17,8 +17,8 @@ from typing import Final
 from netlab.errors import Unavailable
 from netlab.facts import Chain, Rule
 from netlab.facts.other_rules import OtherRule
-from netlab.kernel.nft_flags import DORMANT, table_flags
-from netlab.kernel.other_rules import other_chains
+from netlab.kernel.nft_asked import DORMANT, rule_versions, table_flags
+from netlab.kernel.other_rules import other_chains, resets
 from netlab.kernel.rules import Json, expression, rule_of
 from netlab.names import table_name
 from netlab.plan.steps import Action, Step
@@ -131,7 +131,8 @@ def read_every_chain(lab: str, node: str) -> list[Chain]:
         told += json.loads(answer or '{"nftables": []}')["nftables"]
     _, text, _ = _run_text("list ruleset", _HANDLE | _STATELESS)
     owned = [table for table, told_of in flags.items() if told_of and not told_of & DORMANT]
-    return [*other_chains(node, told, text, table_name(lab)), *(_unread(node, *table) for table in owned)]
+    versions = rule_versions() if any(map(resets, told)) else {}
+    return [*other_chains(node, told, text, table_name(lab), versions), *(_unread(node, *table) for table in owned)]
 
 
 def _unread(node: str, family: str, name: str) -> Chain:

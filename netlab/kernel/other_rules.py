@@ -41,19 +41,28 @@ _HANDLE = re.compile(r"(.*) # handle (\d+)", re.DOTALL)
 _Name = tuple[str, str, str]
 
 
-def other_chains(node: str, told: Sequence[Json], text: str, own: str) -> list[Chain]:
+def other_chains(
+    node: str, told: Sequence[Json], text: str, own: str, versions: Mapping[tuple[str, str, int], int]
+) -> list[Chain]:
     """Turn a ruleset, told as JSON and as text with handles, into its base chains that look at IP packets.
 
-    Chains of the table `own` are known by their bare names, and netlab's own rules in it are read as such.
+    Chains of the table `own` are known by their bare names, and netlab's own rules in it are read as such. `versions`:
+    which version rules look at that end connections, by family, table and handle, as nft does not tell it.
     """
-    return list(_Ruleset(told, text, own).base_chains(node))
+    return list(_Ruleset(told, text, own, versions).base_chains(node))
+
+
+def resets(one: Json) -> bool:
+    """Tell whether something of a ruleset is a rule that ends connections by TCP's reset."""
+    statements = one.get("rule", {}).get("expr", ())
+    return any((statement.get("reject") or {}).get("type") == "tcp reset" for statement in statements)
 
 
 class _Ruleset:
     """Everybody's tables."""
 
-    def __init__(self, told: Sequence[Json], text: str, own: str) -> None:
-        self._own = ("inet", own)
+    def __init__(self, told: Sequence[Json], text: str, own: str, versions: Mapping[tuple[str, str, int], int]) -> None:
+        self._own, self._versions = ("inet", own), versions
         self._chains = [one["chain"] for one in told if "chain" in one]
         self._words = dict(_words(text))
         self._bodies: dict[_Name, list[Json]] = {}
@@ -92,7 +101,9 @@ class _Ruleset:
                 return [ours]
         words = inside + self._words_of(rule)
         with suppress(ValueError, KeyError, TypeError, IndexError, AttributeError):
-            return list(self._understood(rule["expr"], where, words, depth))
+            version = self._versions.get((*where[:2], rule["handle"]))
+            way = [] if version is None else [Condition("meta nfproto", (f"ipv{version}",))]
+            return list(self._understood(rule["expr"], where, words, depth, way))
         return [OtherRule("other", other=words, words=words)]
 
     def _beyond_ip(self, where: _Name, policy: str) -> Iterator[Rule]:
@@ -105,10 +116,12 @@ class _Ruleset:
         found = self._words.get((rule["family"], rule["table"], rule["handle"]))
         return found or json.dumps(rule["expr"], sort_keys=True, separators=(",", ":"))
 
-    def _understood(self, statements: Sequence[Json], where: _Name, words: str, depth: int) -> Iterator[Rule]:
+    def _understood(
+        self, statements: Sequence[Json], where: _Name, words: str, depth: int, way: list[Condition]
+    ) -> Iterator[Rule]:
         """Give the rules that a rule stands for: several where it looks things up in a map."""
         sets = self._sets.get(where[:2], {})
-        ways: list[list[Condition]] = [[]]
+        ways = [way]
         for statement in statements:
             ((kind, told),) = statement.items()
             if kind == "match":

@@ -151,6 +151,10 @@ FILTERS = {
     "reset related": forward("tcp dport 80 reject with tcp reset")
     + late(chain("output", "ct state related accept", "drop")),
     "older and newer": forward("meta l4proto udp drop") + late(forward("udp dport 54 reject"), priority=0),
+    "reset of a version": forward(
+        "meta nfproto ipv6 meta l4proto tcp reject with tcp reset; meta protocol ip udp dport 53 reject"
+    ),
+    "neighbours behind routing": chain("postrouting", 'iifname vmap { "eth0" : accept, "eth1" : drop }', "drop", "ip6"),
     "reset in ip": forward("meta l4proto tcp reject with tcp reset", family="ip"),
     "reject of a version": forward("meta nfproto ipv4 reject; meta l4proto tcp reject with icmpv6 no-route"),
     "reject of a port": forward("meta nfproto ipv4 tcp dport 80 reject with icmp host-prohibited"),

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.generation import generation
 from netlab.facts import Chain, Rule
-from netlab.kernel.nft_flags import DORMANT, table_flags
+from netlab.kernel.nft_asked import DORMANT, rule_versions, table_flags
 from netlab.kernel.nftables import change_chains, delete_table, read_chains, read_every_chain
 from netlab.plan import Action, Step
 from netlab.topology.ports import joined
@@ -153,6 +153,24 @@ def listed() -> list[dict[str, Any]]:
     command = ["nft", "-j", "list", "table", "inet", "netlab-rules"]
     answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
     return [one["rule"] for one in json.loads(answer)["nftables"] if "rule" in one]
+
+
+def test_the_version_of_rules_is_known_where_nft_does_not_tell_it() -> None:
+    rules = (
+        "meta nfproto ipv6 meta l4proto tcp reject with tcp reset",
+        "meta protocol ip tcp dport 80 reject with tcp reset",
+        "meta nfproto != ipv6 meta l4proto tcp reject with tcp reset",
+        "meta l4proto tcp reject with tcp reset",
+        "ip6 saddr fd00::1 accept",
+    )
+
+    def body() -> None:
+        chains = "".join(f"{rule}\n" for rule in rules)
+        made = f"table inet a {{\nchain c {{\ntype filter hook input priority 0;\n{chains}}}\n}}\n"
+        subprocess.run(["nft", "-f", "-"], input=made, text=True, check=True)
+        assert rule_versions() == {("inet", "a", 2): 6, ("inet", "a", 3): 4, ("inet", "a", 6): 6}
+
+    on_made_up_machine(body)
 
 
 def test_tables_that_sleep_are_known_without_asking_nfts_library_for_them() -> None:

@@ -38,8 +38,9 @@ def payload(protocol: str, field: str) -> Json:
     return {"payload": {"protocol": protocol, "field": field}}
 
 
-def read(told: Sequence[Json], text: str = "") -> list[Chain]:
-    return other_chains("r", told, text, "netlab-lab")
+def read(told: Sequence[Json], text: str = "", version: int | None = None) -> list[Chain]:
+    """Read a ruleset; `version` is that of the rule of chain c in table `ip t`, where nft does not tell it."""
+    return other_chains("r", told, text, "netlab-lab", {} if version is None else {("inet", "t", 1): version})
 
 
 SOURCE = match(payload("ip", "saddr"), "10.0.0.1")
@@ -291,6 +292,14 @@ def test_what_is_rejected_so_is_of_one_kind_though_nft_does_not_say_it_again(rej
     (found,) = rules(rule("t", "main", {"reject": rejects}))
     assert isinstance(found, OtherRule)
     assert found.conditions == (of_kind,)
+
+
+def test_which_version_a_rule_is_for_is_known_though_nft_does_not_say_it() -> None:
+    reset = rule("t", "c", {"reject": {"type": "tcp reset"}}, family="inet")
+    told = [chain("t", "c", family="inet", **HOOKED), reset]
+    (found,) = read(told, version=6)[0].rules
+    assert isinstance(found, OtherRule)
+    assert found.conditions == (Condition("meta nfproto", ("ipv6",)), Condition("meta l4proto", ("tcp",)))
 
 
 def test_all_others_of_a_map_are_none_of_those_that_it_names() -> None:
