@@ -30,9 +30,9 @@ def validate(path: str) -> Validation:
     return Validation(lab.name, len(lab.nodes), len(lab.facts), len(lab.checks), lab.warnings)
 
 
-def reading_of(world: World, found: Found, *sets: Facts, observe: bool = False, other_chains: bool = False) -> Reading:
+def reading_of(world: World, found: Found, *sets: Facts, observe: bool = False, simulated: bool = False) -> Reading:
     """Read a lab that is up, in its sandbox or on the machine."""
-    scope = scope_of(found.lab, found.machine, *sets, observe=observe, other_chains=other_chains)
+    scope = scope_of(found.lab, found.machine, *sets, observe=observe, simulated=simulated)
     programs = any(fact.family == "program" for facts in sets for fact in facts.values())
 
     def look() -> Reading:

@@ -62,7 +62,7 @@ def subject_of(target: str | None, *, live: bool = False, world: World | None = 
         fix = f"netlab apply its file again, or name the file: netlab trace FILE ..., of {found.lab}"
         raise UsageError(f"the store has lost what was applied to {found.lab!r}\n  fix: {fix}")
     applied = found.record.applied()
-    facts = reading_of(world, found, applied, other_chains=True).facts if live else applied
+    facts = reading_of(world, found, applied, simulated=True).facts if live else applied
     unread = tuple(_unread(facts))
     try:
         lab = lab_of(found.record)

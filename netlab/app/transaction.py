@@ -37,7 +37,7 @@ class Attempt:
     initial: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
-def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False, other_chains: bool = False) -> Scope:
+def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False, simulated: bool = False) -> Scope:
     """Give what to read for these sets of facts, what is wanted first: nodes and settings that any of them names."""
     nodes: dict[str, None] = {}
     settings: dict[str, tuple[str, ...]] = {}
@@ -73,7 +73,7 @@ def scope_of(lab: str, machine: bool, *sets: Facts, observe: bool = False, other
         chains=chains,
         externals=externals,
         observe=observe,
-        other_chains=other_chains,
+        simulated=simulated,
         routes=routes,
         unmarked=unmarked,
     )

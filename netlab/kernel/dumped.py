@@ -7,6 +7,7 @@ from socket import AF_INET, AF_INET6
 from netlab.facts import Bridge, End, Port
 from netlab.kernel import codec, decode
 from netlab.kernel.decode import LinkRecord, RouteRecord
+from netlab.kernel.given import as_given, connected_routes
 from netlab.kernel.marks import is_half_made, owner
 from netlab.kernel.place import Place
 from netlab.kernel.policy import neighbour, neighbour_dump, rule, rule_dump
@@ -31,6 +32,8 @@ class Dumped:
         self.place, self.own, self.name = place, own, place.node
         self.links: list[LinkRecord]
         self.links, self.addresses, ipv4, ipv6, self.rules, self.neighbours = place.socket.dumps(_ALL)
+        if scope.simulated:
+            self.addresses = as_given(self.addresses, lambda: connected_routes(place.socket))
         self.routes: list[RouteRecord] = ipv4 + ipv6
         self.by_index = {link.index: link for link in self.links}
         place.indices = {link.name: link.index for link in self.links}

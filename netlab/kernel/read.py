@@ -163,7 +163,7 @@ class Reader:
         if asked is None:
             # The machine alone tells of no lab; nor was anything made without the library.
             asked = frozenset(self._nodes) if len(self._nodes) > 1 and _has_library() else frozenset()
-        everybodys = self.scope.other_chains and _has_library()
+        everybodys = self.scope.simulated and _has_library()
         nodes = [node for name, node in self._fresh.items() if name in asked or (everybodys and node.own)]
         if nodes:
             from netlab.kernel.nftables import read_chains, read_every_chain

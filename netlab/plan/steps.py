@@ -96,8 +96,9 @@ class Scope:
     externals: frozenset[str] = frozenset()
     #: Whether to give observations too.
     observe: bool = False
-    #: Whether to give what others filter and translate in the lab's nodes, too, which is never planned.
-    other_chains: bool = False
+    #: Whether what is found is to be simulated: then what others filter and translate in the lab's nodes is given, too,
+    #: which is never planned, and addresses in the order in which the kernel goes by them.
+    simulated: bool = False
     #: On the real machine: keys of the lab's routes, which may go through no device of its own, and names of devices
     #: that netlab, killed, may have left there without a mark.
     routes: frozenset[Key] = frozenset()

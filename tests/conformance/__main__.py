@@ -12,7 +12,7 @@ from functools import partial
 from random import Random
 
 from tests.conformance.batch import run_labs
-from tests.conformance.labs import USUAL
+from tests.conformance.labs import OTHERS, USUAL
 from tests.conformance.labs_full import FULL
 from tests.conformance.running import Tally
 
@@ -25,6 +25,7 @@ def main() -> int:
     asked = _parsed()
     seed = asked.seed if asked.seed is not None else Random().randrange(1 << 30)
     features = USUAL | ({"bridge-nf"} if asked.bridge_nf else frozenset()) | (FULL if asked.full else frozenset())
+    features |= {OTHERS} if asked.others else frozenset()
     started, tally = time.monotonic(), Tally()
     _tell(f"{asked.packets} packets, {asked.probes} a lab, from seed {seed}")
     # Made-up machines are made by forks, which want a process of one thread each.
@@ -36,6 +37,8 @@ def main() -> int:
                 tally.add(run)
                 for one in run.disagreements:
                     _tell(f"lab {run.seed}: {one}")
+                for node, text in run.rulesets if run.disagreements else ():
+                    _tell(f"lab {run.seed}: {node} has, of others:\n{text}")
                 if run.fault is not None:
                     _tell(f"lab {run.seed} could not be run: {run.fault}")
             _tell(f"{tally.words()}, {time.monotonic() - started:.0f} s", err=True)
@@ -62,6 +65,9 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1), help="labs at the same time")
     parser.add_argument("--bridge-nf", action="store_true", help="draw bridge-netfilter, too")
     parser.add_argument("--full", action="store_true", help="draw bonds, ipvlans, VLANs and VRFs, too")
+    parser.add_argument(
+        "--others", action="store_true", help="load rulesets of others, too, and simulate what is there"
+    )
     parser.add_argument("--save", action="store_true", help="shrink a lab that disagrees, and keep it as a golden case")
     return parser.parse_args()
 

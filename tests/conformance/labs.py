@@ -33,6 +33,8 @@ FEATURES = frozenset(
         *FULL,
     }
 )
+#: Not of a lab's text: what others have put into its nodes.
+OTHERS = "others"
 #: Seldom wanted: which way multipath takes is the kernel's secret, STP needs seconds, few switch bridge-nf on; and what
 #: a plain kernel may lack.
 RARE = frozenset({"bridge-nf", "multipath", "stp"}) | FULL

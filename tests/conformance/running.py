@@ -5,14 +5,16 @@ A disagreement is probed again before it is believed: the kernel tells errors sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 from netlab import app
+from netlab.app.simulated import subject_of
 from netlab.app.targets import look_up
 from netlab.app.world import World
+from netlab.facts import Facts
 from netlab.namespaces.inside import run_inside
 from netlab.simulator.compiling import network_of
 from netlab.simulator.network import Network
@@ -21,10 +23,12 @@ from netlab.topology.lab import Lab
 from tests.conformance.agreement import Disagreement, comparable, disagreements, predict, predict_races
 from tests.conformance.forget import forget
 from tests.conformance.hurry import hurry
-from tests.conformance.labs import USUAL, random_topology
+from tests.conformance.labs import OTHERS, USUAL, random_topology
 from tests.conformance.labs_probes import Listener, random_probes
+from tests.conformance.labs_rulesets import random_rulesets
 from tests.conformance.observe import observe
 from tests.conformance.probe_packets import Observation, Probe
+from tests.conformance.rulesets import load
 
 #: Seconds after the last probe until everything has been told, neighbours that do not answer among it.
 PATIENCE = 0.8
@@ -49,6 +53,8 @@ class LabRun:
     #: Words of a lab that could not be applied.
     fault: str | None = None
     listeners: frozenset[Listener] = frozenset()
+    #: What others have put into nodes of it.
+    rulesets: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,11 +98,19 @@ def run_lab(seed: int, count: int, folder: Path, features: Collection[str] = USU
     text = random_topology(rng, features)
     lab = read(text.encode(), f"lab-{seed}.yml")
     probes, listeners = random_probes(rng, lab, count)
-    return run_text(text, probes, listeners, folder, seed)
+    drawn = random_rulesets(rng, lab) if OTHERS in features else {}
+    return run_text(text, probes, listeners, folder, seed, drawn)
 
 
-def run_text(text: str, probes: Sequence[Probe], listeners: frozenset[Listener], folder: Path, seed: int = 0) -> LabRun:
-    """Apply a lab, probe it, compare, and take it down."""
+def run_text(
+    text: str,
+    probes: Sequence[Probe],
+    listeners: frozenset[Listener],
+    folder: Path,
+    seed: int = 0,
+    drawn: Mapping[str, Sequence[str]] | None = None,
+) -> LabRun:
+    """Apply a lab, load what of `drawn` nft takes, probe it, compare, and take it down."""
     file = folder / f"lab-{seed}.yml"
     file.write_text(text)
     lab = read(text.encode(), str(file))
@@ -104,13 +118,27 @@ def run_text(text: str, probes: Sequence[Probe], listeners: frozenset[Listener],
     if applied.outcome != "applied":
         return LabRun(seed, text, 0, (), fault="; ".join(problem.what for problem in applied.problems))
     try:
-        left, at_first = _compare(lab, probes, listeners)
-        network = network_of(lab.facts)
+        rulesets = _load(lab, drawn) if drawn else ()
+        network = network_of(_as_read(lab) if rulesets else lab.facts)
+        left, at_first = _compare(lab, network, probes, listeners)
         found = [one for one in left if not _another_came_first(network, one, listeners)]
         passing, raced = at_first - len(left), len(left) - len(found)
-        return LabRun(seed, text, len(probes), tuple(found), passing, raced, listeners=listeners)
+        return LabRun(seed, text, len(probes), tuple(found), passing, raced, listeners=listeners, rulesets=rulesets)
     finally:
         app.destroy(lab.name)
+
+
+def _load(lab: Lab, drawn: Mapping[str, Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    sandbox, nodes = look_up(World.here(), lab.name).sandbox, list(lab.nodes)
+    return run_inside(sandbox, lambda: load(lab.name, nodes, drawn))
+
+
+def _as_read(lab: Lab) -> Facts:
+    """Give what is there, as `--live` reads it; raises ValueError where it does not understand all of it."""
+    subject = subject_of(lab.name, live=True)
+    if subject.unread:
+        raise ValueError("; ".join(problem.what for problem in subject.unread))
+    return subject.facts
 
 
 def _another_came_first(network: Network, one: Disagreement, listeners: frozenset[Listener]) -> bool:
@@ -118,9 +146,10 @@ def _another_came_first(network: Network, one: Disagreement, listeners: frozense
     return any(not disagreements([other], [one.observed]) for other in predict_races(network, one.probe, listeners))
 
 
-def _compare(lab: Lab, probes: Sequence[Probe], listeners: frozenset[Listener]) -> tuple[list[Disagreement], int]:
+def _compare(
+    lab: Lab, network: Network, probes: Sequence[Probe], listeners: frozenset[Listener]
+) -> tuple[list[Disagreement], int]:
     """Give what disagrees to the last, and how many did at first."""
-    network = network_of(lab.facts)
     predicted = {probe.number: predict(network, probe, listeners) for probe in probes}
     sandbox = look_up(World.here(), lab.name).sandbox
     nodes = list(lab.nodes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from netlab import app
@@ -126,3 +128,33 @@ def test_what_somebody_translates_is_looked_at(stage: Stage) -> None:
     assert found.trace.legs[1].node == "b"
     (step,) = [step for step in found.trace.legs[0].steps if step.what == "translated"]
     assert step.words == "translates: 192.0.2.1:1 becomes 10.1.0.2:1 by ip daddr 192.0.2.1 dnat to 10.1.0.2"
+
+
+SOURCES = """\
+name: tracing
+netns:
+  a:
+    interfaces:
+      eth0: {peer: "b:eth0", addresses: ["10.0.0.2/24", "10.0.0.3/24", "fd00::2/64", "fd00::3/64"]}
+      eth1: {peer: "b:eth1", addresses: ["10.0.0.4/24", "fd00::4/64"]}
+  b:
+    interfaces:
+      eth0: {addresses: [10.0.0.1/24, "fd00::1/64"]}
+      eth1: {addresses: [10.0.0.5/24, "fd00::5/64"]}
+"""
+
+
+@made_up
+def test_of_several_addresses_the_kernels_choice_is_told(stage: Stage) -> None:
+    """It goes by which was given first, or last, and by which of two devices in one network was up first."""
+    stage.apply(SOURCES)
+    later = "ip link set eth0 down && ip link set eth0 up && ip -6 a add fd00::2/64 dev eth0 nodad"
+    chosen = set()
+    for change in ("true", later, "ip a del 10.0.0.4/24 dev eth1 && ip a add 10.0.0.4/24 dev eth1"):
+        stage.sh("a", change)
+        for destination in ("10.0.0.1", "fd00::1"):
+            (route,) = json.loads(stage.run("a", "ip", "-j", "route", "get", destination))
+            way = app.trace("tracing", "a", destination, live=True).trace.legs[0]
+            assert way.packet.source == route["prefsrc"], (change, destination)
+            chosen.add(route["prefsrc"])
+    assert len(chosen) > 3
