@@ -26,10 +26,12 @@ def report(
     *,
     mtu: int = 0,
     at: Nic | None = None,
+    routed: bool = True,
 ) -> None:
     """Tell the sender of a packet, as a new leg, why it goes no further; nobody is told of an error's error.
 
     `at` is the device that it is at then, the one that it came in by unless said: its VRF is what the error goes by.
+    `routed`: whether the node knows yet that the packet is for itself (else see nf_reject_fill_skb_dst).
     """
     if walk.asking or packet.message == "error" or packet.message == "carried" or not _may_be_told(node, packet):
         return
@@ -38,7 +40,7 @@ def report(
     size = min(packet.size + (_HEAD6 if six else _HEAD4), QUOTED6 if six else QUOTED4)
     # What was for the node itself is answered from the address that it was sent to; else the route chooses.
     here = at or into
-    source = packet.destination if _is_own(node, packet, here) else ""
+    source = packet.destination if (routed or six) and _is_own(node, packet, here) else ""
     if not source and six and into is not None and packet.source not in node.addresses:
         # Where no route prefers another, with an address of the device that it came in by (icmp6_send).
         way = look_up(node, Asked(6, packet.source, out=here.vrf if here is not None else None))

@@ -76,7 +76,8 @@ def allowed(
         if code == RESETS:
             errors.reset(walk, node, found.packet, leg, into, tracked)
         else:
-            errors.report(walk, node, found.packet, code, leg, into, tracked)
+            routed = found.chain is None or found.chain.hook != "prerouting"
+            errors.report(walk, node, found.packet, code, leg, into, tracked, routed=routed)
     return False
 
 

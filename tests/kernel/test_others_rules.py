@@ -151,6 +151,7 @@ FILTERS = {
     "reset related": forward("tcp dport 80 reject with tcp reset")
     + late(chain("output", "ct state related accept", "drop")),
     "older and newer": forward("meta l4proto udp drop") + late(forward("udp dport 54 reject"), priority=0),
+    "reject before routing": chain("prerouting", "meta l4proto { tcp, icmp, ipv6-icmp } reject"),
     "reset of a version": forward(
         "meta nfproto ipv6 meta l4proto tcp reject with tcp reset; meta protocol ip udp dport 53 reject"
     ),

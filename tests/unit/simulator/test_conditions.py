@@ -173,6 +173,21 @@ def test_it_rejects_as_it_is_told() -> None:
     assert errors_told(rejected(((3, 10), (1, 1)), "fd00:1::2")) == [("r", "fd00::1", "fd00::2", (1, 1))]
 
 
+@pytest.mark.parametrize(
+    ("hook", "destination", "source"),
+    [
+        ("input", "10.1.0.1", "10.1.0.1"),
+        ("prerouting", "10.1.0.1", "10.0.0.1"),
+        ("input", "fd00:1::1", "fd00:1::1"),
+        ("prerouting", "fd00:1::1", "fd00:1::1"),
+    ],
+)
+def test_before_it_is_routed_ipv4_does_not_know_what_is_its_own(hook: str, destination: str, source: str) -> None:
+    rejects = rule("reject", Condition("meta l4proto", ("udp",)))
+    (error,) = errors_told(send(lab(rejects, hook=hook), "a", destination, kind="udp", port=53))
+    assert error[1] == source
+
+
 @pytest.mark.parametrize("destination", ["10.1.0.2", "fd00:1::2"])
 @pytest.mark.parametrize("tracks", [False, True])
 def test_a_connection_is_reset_in_the_name_of_its_destination(destination: str, tracks: bool) -> None:
