@@ -37,6 +37,8 @@ class Judgement:
     #: Words for every translation, and the rules that let it pass.
     translations: tuple[tuple[Chain | None, Rule | None, str], ...] = ()
     accepts: tuple[Choice, ...] = ()
+    #: Whether that was before it was known what connection the packet belongs to.
+    early: bool = False
 
 
 def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, packet: Packet, hook: Hook) -> Judgement:
@@ -58,7 +60,7 @@ def pass_chains(node: Node, connections: Connections, tracked: Tracked | None, p
 def _filtered(node: Node, tracked: Tracked | None, found: Judgement, chains: Sequence[Chain], hook: Hook) -> Judgement:
     accepts = list(found.accepts)
     for chain in chains:
-        early = chain.priority < _TRACKS and hook.name in _TRACKING
+        early = chain.priority < _TRACKS and hook.name in _TRACKING and not hook.known
         known, where = (None, replace(hook, early=True)) if early else (tracked, hook)
         verdict, rule = _filter(node, known, found.packet, chain, where)
         if verdict == "accept" and found.packet.piece and not node.tracks:
@@ -66,7 +68,7 @@ def _filtered(node: Node, tracked: Tracked | None, found: Judgement, chains: Seq
             verdict, later = _filter(node, known, found.packet, chain, replace(where, later=True))
             rule = rule if verdict == "accept" else later
         if verdict != "accept":
-            return Judgement(found.packet, verdict, chain, rule, found.translations, tuple(accepts))
+            return Judgement(found.packet, verdict, chain, rule, found.translations, tuple(accepts), early)
         if rule is not None:
             accepts.append((chain, rule))
     return replace(found, accepts=tuple(accepts))

@@ -49,7 +49,8 @@ def take_packet(walk: Walk, nic: Nic, frame: Frame, leg: int) -> None:
             packet = replace(packet, checked=True)  # fragments are put together first (nf_defrag_ipv4.c)
         # A VRF has it looked at once more, as its own (vrf_rcv_nfhook).
         for by in dict.fromkeys((nic, nic.vrf or nic)):
-            judgement = pass_chains(node, walk.of_node(node), tracked, packet, Hook("prerouting", by, None))
+            hook = Hook("prerouting", by, None, known=frame.tracked is not None or by is not nic)
+            judgement = pass_chains(node, walk.of_node(node), tracked, packet, hook)
             if not allowed(walk, node, judgement, by, None, leg, tracked):
                 return
             packet = judgement.packet
@@ -274,8 +275,10 @@ def _reaction(walk: Walk, nic: Nic, packet: Packet, kind: str) -> tuple[Verdict,
         if kind != "local":
             return Verdict.IGNORED, None, None
         if listens:
-            back = replace(back, message="syn-ack", size=SYN_ACK_SIZE[packet.version], offloaded=True)
-            return Verdict.DELIVERED, back, None
+            # One that offers nothing is answered with the size of segments alone (tcp_synack_options).
+            bare = packet.size == RST_SIZE[packet.version]
+            size = packet.size + 4 if bare else SYN_ACK_SIZE[packet.version]
+            return Verdict.DELIVERED, replace(back, message="syn-ack", size=size, offloaded=True), None
         return Verdict.NO_LISTENER, replace(back, message="rst", size=RST_SIZE[packet.version]), None
     if packet.message == "datagram":
         if listens:

@@ -71,6 +71,7 @@ def allowed(
     walk.end(leg, verdict, into or out, node, words, key, number, found.packet)
     # Of a fragment alone nobody can tell whether it is sound: nobody is told (nf_send_unreach, nf_send_unreach6).
     if found.verdict == "reject" and (not found.packet.piece or found.packet.checked):
+        tracked = None if found.early else tracked
         of4, of6 = found.rule.rejects if isinstance(found.rule, OtherRule) else REJECTS
         code = of4 if found.packet.version == 4 else of6
         if code == RESETS:

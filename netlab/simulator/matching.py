@@ -30,6 +30,8 @@ class Hook:
     out: Nic | None
     #: The address that masquerading would give, by the device and next hop.
     masquerade: Callable[[], str | None] = lambda: None
+    #: Whether the packet came with its connection: on `lo`, in a VRF, or telling of another (nf_conntrack_attach).
+    known: bool = False
     #: Whether connections are not looked up yet (NF_IP_PRI_CONNTRACK).
     early: bool = False
     #: Whether it is a fragment behind the first that is looked at: it has no ports (nft_payload.c).

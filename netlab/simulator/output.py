@@ -59,7 +59,8 @@ def send(
         return
     walk.tell(leg, "sent", nic, node, f"sends {packet}", None)
     tell_route(walk, node, way, packet, leg)
-    if node.tracks and tracked is None:
+    known = tracked is not None
+    if node.tracks and not known:
         tracked = walk.of_node(node).find(packet)
 
     if not _passes_vrf(walk, nic, packet, leg, tracked):
@@ -77,7 +78,7 @@ def send(
         return not _stays_inside(walk, node, changed, device_of(node, way, out), leg)
 
     # The chains go by the device that it was to leave by at first, wherever a translation leads it.
-    hook = Hook("output", None, nic, reroute=reroute)
+    hook = Hook("output", None, nic, known=known, reroute=reroute)
     judgement = pass_chains(node, walk.of_node(node), tracked, packet, hook)
     goes = allowed(walk, node, judgement, None, nic, leg, tracked)
     if anew is not None:

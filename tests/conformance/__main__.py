@@ -69,7 +69,10 @@ def _parsed() -> argparse.Namespace:
         "--others", action="store_true", help="load rulesets of others, too, and simulate what is there"
     )
     parser.add_argument("--save", action="store_true", help="shrink a lab that disagrees, and keep it as a golden case")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.save and asked.others:
+        parser.error("--save keeps the file of a lab, and not what others have put into it: leave out --others")
+    return asked
 
 
 if __name__ == "__main__":

@@ -11,18 +11,20 @@ from netlab.topology import read
 from tests.conformance.agreement import comparable, disagreements, predict
 from tests.conformance.batch import run_labs
 from tests.conformance.cases import case, cases
-from tests.conformance.labs import USUAL
+from tests.conformance.labs import OTHERS, USUAL
 from tests.conformance.labs_full import FULL, NEEDED
 from tests.conformance.running import LabRun
 
 #: Labs from a fixed seed, and from a random one; packets in each.
 FIXED, RANDOM, PACKETS = range(4), 2, 80
 FULL_SEEDS = range(4)
+OTHERS_SEEDS = (100, 117, 1050)
 
 
 def _words(runs: list[LabRun]) -> str:
     lines = [f"seed {run.seed}: {run.fault}" for run in runs if run.fault is not None]
     lines += [f"seed {run.seed}: {one}" for run in runs for one in run.disagreements]
+    lines += [f"{node} has, of others:\n{text}" for run in runs if run.disagreements for node, text in run.rulesets]
     return "\n".join(lines)
 
 
@@ -45,6 +47,14 @@ def test_simulator_and_kernel_agree_on_labs_that_nobody_has_seen() -> None:
 def test_simulator_and_kernel_agree_on_bridge_netfilter() -> None:
     runs = run_labs((7, 8), PACKETS, USUAL | {"bridge-nf"})
     assert not _words(runs)
+
+
+@pytest.mark.kernel
+def test_what_is_read_of_a_lab_with_rules_of_others_agrees_with_it() -> None:
+    """Fixed labs, and one that nobody has seen."""
+    runs = run_labs((*OTHERS_SEEDS, Random().randrange(1 << 30)), PACKETS, USUAL | {OTHERS})
+    assert not _words(runs)
+    assert all(run.rulesets for run in runs[: len(OTHERS_SEEDS)])
 
 
 @pytest.mark.kernel

@@ -20,6 +20,7 @@ from netlab.topology.lab import Lab
 from tests.conformance.labs import FEATURES, RARE, USUAL, borne, random_topology, written
 from tests.conformance.labs_full import FULL
 from tests.conformance.labs_probes import random_probes
+from tests.conformance.labs_rulesets import random_rulesets
 from tests.conformance.labs_sketch import Document, put
 from tests.kernel.stage import Stage, made_up
 
@@ -56,8 +57,10 @@ def test_one_seed_is_one_lab_in_every_process() -> None:
     program = (
         "from random import Random; from tests.conformance.labs import random_topology, FEATURES;"
         "from tests.conformance.labs_probes import random_probes; from netlab.topology import read;"
+        "from tests.conformance.labs_rulesets import random_rulesets;"
         "texts = [random_topology(Random(seed), FEATURES) for seed in range(8)];"
-        "print(texts, [sorted(map(repr, part)) for t in texts for part in random_probes(Random(0), read(t, ''), 20)])"
+        "print(texts, [sorted(map(repr, part)) for t in texts for part in random_probes(Random(0), read(t, ''), 20)],"
+        "[random_rulesets(Random(0), read(t, '')) for t in texts])"
     )
     told = {
         subprocess.run(
@@ -67,6 +70,15 @@ def test_one_seed_is_one_lab_in_every_process() -> None:
         for number in ("1", "2")
     }  # fmt: skip
     assert len(told) == 1
+
+
+def test_rulesets_of_others_say_what_netlab_never_says() -> None:
+    drawn = [
+        text for seed in range(12) for texts in random_rulesets(Random(seed), lab_of(seed)).values() for text in texts
+    ]
+    assert len(drawn) > 100
+    words = " ".join(drawn)
+    assert all(word in words for word in ("vmap", "reject", "dnat", "jump sub", "ct state", "ip6 saddr", "tcp flags"))
 
 
 def test_a_change_that_no_file_can_bear_is_left_out() -> None:

@@ -290,3 +290,31 @@ def test_before_they_are_looked_up_packets_are_of_no_connection(priority: int, s
     for state in ("new", "established", "invalid", "untracked"):
         drop = ("filter", "prerouting", priority, rule("drop", Condition("ct state", (state,))))
         assert send(with_chains(drop), "a", "10.1.0.2").ok is (state not in states)
+
+
+@pytest.mark.parametrize(("priority", "answer"), [(-300, "silence"), (-150, "refused")])
+def test_what_is_told_of_a_packet_that_is_of_no_connection_yet_is_of_none(priority: int, answer: str) -> None:
+    rejects = ("filter", "prerouting", priority, rule("reject", Condition("meta l4proto", ("udp",))))
+    drops = ("filter", "output", 0, rule("drop", Condition("ct state", ("invalid",))))
+    assert send(with_chains(rejects, drops), "a", "10.1.0.2", kind="udp", port=53).answer == answer
+
+
+@pytest.mark.parametrize("state", ["related", "invalid"])
+def test_what_a_node_tells_of_a_packet_comes_with_its_connection(state: str) -> None:
+    rejects = ("filter", "forward", 0, rule("reject"))
+    drops = ("filter", "output", -300, rule("drop", Condition("ct state", (state,))))
+    found = send(with_chains(rejects, drops), "a", "10.1.0.2")
+    assert found.answer == ("silence" if state == "related" else "error")
+
+
+@pytest.mark.parametrize("priority", [-300, -150])
+def test_what_a_node_sends_itself_comes_with_its_connection(priority: int) -> None:
+    drops = ("filter", "prerouting", priority, rule("drop", Condition("ct state", ("new",))))
+    assert send(with_chains(drops), "r", "10.1.0.1").verdict is Verdict.FILTERED
+
+
+@pytest.mark.parametrize(("size", "dropped"), [(60, (60, 60)), (40, (44, 44))])
+def test_a_syn_that_offers_nothing_is_answered_with_little(size: int, dropped: tuple[int, int]) -> None:
+    drops = rule("drop", Condition("ct direction", ("reply",)), Condition("meta length", (dropped,)))
+    found = send(lab(drops), "a", "10.1.0.2", ("b", "tcp", 80), kind="tcp", port=80, size=size)
+    assert found.answer == "silence"
