@@ -1,23 +1,26 @@
-"""The order in which a node was given its addresses, by which the kernel chooses: sources, and of equal routes one.
+"""The order in which a node was given devices and addresses, by which the kernel chooses sources, and of equal routes.
 
-The kernel tells addresses by device. Of a device it tells IPv4's in order, and IPv6's the newest first; of two devices
-in one network the routes that it made of their addresses say which is older (net/ipv4/fib_frontend.c, fib_magic;
-net/ipv6/addrconf.c, ipv6_link_dev_addr, addrconf_prefix_route).
+The kernel tells of devices in the order in which they were made, of each node alone, and of addresses by device: of
+IPv4's in order, of IPv6's the newest first. Of two devices in one network the routes that it made of their addresses
+say which is older (net/ipv4/fib_frontend.c, fib_magic; devinet.c, inet_select_addr; net/ipv6/addrconf.c,
+ipv6_link_dev_addr, addrconf_prefix_route).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from socket import AF_INET, AF_INET6
+from typing import TypeVar
 
-from netlab.facts import network_of
+from netlab.facts import Fact, Key, Resource, network_of
 from netlab.kernel.codec import ROUTE, RTA_DST, RTA_OIF, RTA_TABLE, RTPROT_KERNEL, attributes, route_dump, unpack_ip
 from netlab.kernel.socket import RouteSocket
 
+T = TypeVar("T")
 #: An address of a device, by the device's index.
 Given = tuple[int, str]
 
@@ -60,19 +63,37 @@ def as_given(addresses: Sequence[Given], routes: Callable[[], Sequence[Connected
         firsts.setdefault((index, network_of(text)), (index, text))
     if max(Counter(network for _, network in firsts).values(), default=0) < 2:
         return told
-    order: TopologicalSorter[Given] = TopologicalSorter()
-    last: dict[int, Given] = {}
+    by_device: dict[int, list[Given]] = {}
     for one in told:
-        order.add(one, *((last[one[0]],) if one[0] in last else ()))
-        last[one[0]] = one
+        by_device.setdefault(one[0], []).append(one)
     by_network: dict[tuple[int, str], list[Given]] = {}
     for route in routes():
         if (route.index, route.network) in firsts:
             by_network.setdefault((route.table, route.network), []).append(firsts[route.index, route.network])
-    for ones in by_network.values():
-        for older, newer in pairwise(ones):
+    # A device that went down and came up again has routes that are newer than its addresses.
+    return in_order(told, [*by_device.values(), *by_network.values()])
+
+
+def as_made(links: Sequence[Fact], nodes: Iterable[tuple[str, Sequence[str]]]) -> list[Fact]:
+    """Put links in the order in which each node, by its name, got its devices: so it looks for an address."""
+    by_key: dict[Key, Fact] = {}
+    keys: dict[Resource, Key] = {}
+    for link in links:
+        by_key[link.key] = link
+        keys |= dict.fromkeys(link.provides(), link.key)
+    # Both ends of a pair may be of one node: it counts from where the first is.
+    found = (dict.fromkeys(keys.get(("device", node, name)) for name in devices) for node, devices in nodes)
+    chains = ([key for key in chain if key is not None] for chain in found)
+    return [by_key[key] for key in in_order(list(by_key), chains)]
+
+
+def in_order(ones: Sequence[T], chains: Iterable[Sequence[T]]) -> list[T]:
+    """Put values in an order in which each chain's come one after the other; as they were where there is none."""
+    order: TopologicalSorter[T] = TopologicalSorter(dict.fromkeys(ones, ()))
+    for chain in chains:
+        for older, newer in pairwise(chain):
             order.add(newer, older)
     try:
         return list(order.static_order())
     except CycleError:
-        return told  # a device went down and came up again since: its routes are newer than its addresses
+        return list(ones)

@@ -30,6 +30,7 @@ from netlab.facts.settings import BASELINE, Values
 from netlab.kernel.ahead import SettingsAhead, settings_ahead
 from netlab.kernel.decode import LinkRecord
 from netlab.kernel.dumped import Dumped, bridge, end, port
+from netlab.kernel.given import as_made
 from netlab.kernel.marks import is_bare, owner
 from netlab.kernel.others import device, forwarding, forwarding_dump, group_of, over_of
 from netlab.kernel.place import Place, born_setting, journey, read_settings, split_setting
@@ -109,8 +110,9 @@ class Reader:
             of_devices = {node.name: self._device_settings(node, settings.get(node.name)) for node in fresh}
         yield from settings.values()
         yield from self._chains()
-        yield from self._bridges()
-        yield from self._pairs()
+        links = [*self._bridges(), *self._pairs()]
+        made = ((node.name, [link.name for link in node.links]) for node in self._nodes.values())
+        yield from as_made(links, made) if self.scope.simulated else links
         # Not the ends of pairs that lead into a namespace of ours: those are known, and need no mark.
         host.half_made -= host.ours
         yield from (Stray(HOST, host.by_index[i].name, host.by_index[i].kind) for i in sorted(host.half_made))

@@ -112,6 +112,8 @@ def _answers(walk: Walk, probe: Probe) -> list[Answer]:
         if end.verdict not in TAKEN_IN or end.node != probe.source or end.packet is None:
             continue
         error = end.packet.error
+        if error is not None and walk.legs[number].reason != 0:
+            continue  # it is about an answer, and goes to whoever sent that: no observation says what probe it was for
         code = (error.type, error.code) if error is not None else None
         found.append(Answer(_ANSWERS[end.packet.message], end.packet.source, code))
     return found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netlab.kernel.given import Connected, Given, as_given
+from netlab.facts import Bridge, End, veth
+from netlab.kernel.given import Connected, Given, as_given, as_made
 
 
 def never() -> list[Connected]:
@@ -39,3 +40,15 @@ def test_networks_of_different_tables_are_not_beside_each_other() -> None:
     told: list[Given] = [(2, "10.0.0.1/24"), (3, "10.0.0.2/24")]
     found = [Connected(254, "10.0.0.0/24", 3), Connected(10, "10.0.0.0/24", 2)]
     assert sorted(as_given(told, lambda: found)) == told
+
+
+def test_links_are_put_in_the_order_of_each_nodes_devices() -> None:
+    ring = [("a", "b"), ("b", "c"), ("a", "c")]
+    pairs = [veth(End(one, f"to-{other}"), End(other, f"to-{one}")) for one, other in ring]
+    within, bridge = veth(End("a", "x"), End("a", "y")), Bridge("a", "br0")
+    nodes = [("a", ["lo", "x", "to-c", "y", "br0", "to-b"]), ("b", ["to-c", "to-a"]), ("c", ["to-a", "to-b"])]
+    ab, bc, ac = pairs
+    found = as_made([*pairs, bridge, within], nodes)
+    assert [link for link in found if link is not bc] == [within, ac, bridge, ab]
+    assert found.index(bc) < found.index(ab)
+    assert as_made(pairs, [("a", ["to-b", "to-c"]), ("b", ["to-c", "to-a"]), ("c", ["to-a", "to-b"])]) == pairs
