@@ -11,11 +11,13 @@ from netlab.app.targets import Found, existing, is_file, lab_of, look_up
 from netlab.app.wanted import parse_file
 from netlab.app.world import World
 from netlab.errors import FileError, Problem, Span, UsageError
-from netlab.facts import Chain, Facts, Key, Settings
+from netlab.facts import Chain, Facts, Key, PolicyRule, Settings
 from netlab.facts.other_rules import every_rule
 from netlab.names import HOST
 
 if TYPE_CHECKING:
+    from netlab.app.listening import Endpoint
+    from netlab.plan.steps import Reading
     from netlab.topology.lab import Check
 
 #: What a packet's way through the real machine depends on, of its settings.
@@ -45,6 +47,8 @@ class Subject:
     #: Whether its host is the real machine, of which more is there than the facts say.
     machine: bool = False
     warnings: tuple[Problem, ...] = ()
+    #: Who listens, where that was looked at.
+    listening: frozenset[Endpoint] | None = None
 
     @property
     def unread(self) -> tuple[Problem, ...]:
@@ -62,23 +66,39 @@ def subject_of(target: str | None, *, live: bool = False, world: World | None = 
         fix = f"netlab apply its file again, or name the file: netlab trace FILE ..., of {found.lab}"
         raise UsageError(f"the store has lost what was applied to {found.lab!r}\n  fix: {fix}")
     applied = found.record.applied()
-    facts = reading_of(world, found, applied, simulated=True).facts if live else applied
+    facts, listening = applied, None
+    if live:
+        reading = reading_of(world, found, applied, simulated=True)
+        facts, listening = reading.facts, frozenset(_listening(reading))
     unread = tuple(_unread(facts))
     try:
         lab = lab_of(found.record)
     except FileError:
-        return Subject(found.lab, _with_machine(found, facts), live=live, machine=found.machine, warnings=unread)
+        alone = _with_machine(found, facts)
+        return Subject(found.lab, alone, live=live, machine=found.machine, warnings=unread, listening=listening)
     facts = _with_machine(found, facts)
-    return Subject(found.lab, facts, lab.origin, lab.checks, live, found.machine, (*lab.warnings, *unread))
+    return Subject(found.lab, facts, lab.origin, lab.checks, live, found.machine, (*lab.warnings, *unread), listening)
+
+
+def _listening(reading: Reading) -> Iterator[Endpoint]:
+    """Give the ends at which somebody listens; an address of zeros stands for any."""
+    for key, found in reading.observed.items():
+        if key[0] == "listeners":
+            yield from ((key[1], *one) for one in found["listeners"])
 
 
 def _unread(facts: Facts) -> Iterator[Problem]:
     """Warn of rules that netlab cannot read, and passes over."""
-    chains = (fact for fact in facts.values() if isinstance(fact, Chain))
-    for chain in chains:
-        for rule in every_rule(chain.rules):
-            if rule.other is not None:
-                what = f"{chain.node}: chain {chain.name} has a rule that is passed over: {rule.other[:_TOLD]}"
+    for rule in facts.values():
+        if isinstance(rule, PolicyRule) and rule.other is not None:
+            what = f"{rule.node}: the policy rule of priority {rule.priority} says what is not read, and is passed over"
+            version = "-6 " if rule.version == 6 else ""
+            fix = f"look at what it does by netlab exec {rule.node} -- ip {version}rule"
+            yield Problem(_UNREAD, what, severity="warning", fix=fix)
+    for chain in (fact for fact in facts.values() if isinstance(fact, Chain)):
+        for one in every_rule(chain.rules):
+            if one.other is not None:
+                what = f"{chain.node}: chain {chain.name} has a rule that is passed over: {one.other[:_TOLD]}"
                 yield Problem(
                     _UNREAD,
                     what,

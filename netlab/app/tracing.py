@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from netlab.app.documents import span_to_json
-from netlab.app.listening import listening_of, reached
+from netlab.app.listening import Endpoint, listening_of, reached
 from netlab.app.simulated import Subject, subject_of
 from netlab.app.world import World
 from netlab.errors import Problem, Span, UsageError
@@ -108,7 +108,7 @@ def trace(
     kind: str = "icmp",
     port: int = 0,
     size: int | None = None,
-    ttl: int = 64,
+    ttl: int | None = None,
     dont_fragment: bool = False,
     live: bool = False,
     world: World | None = None,
@@ -130,7 +130,7 @@ def trace_in(
     kind: str = "icmp",
     port: int = 0,
     size: int | None = None,
-    ttl: int = 64,
+    ttl: int | None = None,
     dont_fragment: bool = False,
 ) -> Traced:
     """Follow a packet through a lab that is read already."""
@@ -145,16 +145,29 @@ def trace_in(
 
 
 def _followed(network: Network, source: str, question: Question, subject: Subject) -> Trace:
-    """Follow a packet; where it comes to a port at which a check has somebody listen, with somebody there."""
+    """Follow a packet; where it comes to a port at which somebody listens, with somebody there."""
     packet = question.packet()
     walk = simulate(network, source, packet)
     ends = reached(walk)
-    if ends:
-        listening = listening_of(network, subject.checks, subject.facts, subject.machine)
-        there = ends & listening.answering.union(*(listening.own(check) for check in subject.checks))
-        if there:
-            walk = simulate(network, source, packet, listeners={(node, kind, port) for node, kind, _, port in there})
+    there = _answering(network, subject, ends) if ends else frozenset()
+    if there:
+        walk = simulate(network, source, packet, listeners={(node, kind, port) for node, kind, _, port in there})
     return trace_of(walk, source, question)
+
+
+def _answering(network: Network, subject: Subject, ends: frozenset[Endpoint]) -> frozenset[Endpoint]:
+    """Give the ends at which somebody listens: by what is there, or else by what the checks expect."""
+    if subject.listening is not None:
+        return frozenset(end for end in ends if not _heard(end).isdisjoint(subject.listening))
+    listening = listening_of(network, subject.checks, subject.facts, subject.machine)
+    return ends & listening.answering.union(*(listening.own(check) for check in subject.checks))
+
+
+def _heard(end: Endpoint) -> frozenset[Endpoint]:
+    """Give who would hear at an end: who is bound to its address, or to any; any of IPv6 is any of IPv4, too."""
+    node, kind, address, port = end
+    any_of = ("::",) if ":" in address else ("0.0.0.0", "::")  # noqa: S104 -- what others are bound to
+    return frozenset((node, kind, bound, port) for bound in (address, *any_of))
 
 
 def _known(network: Network, source: str, subject: Subject) -> None:

@@ -26,7 +26,7 @@ _PORT = click.IntRange(1, 65535)
 @click.option("--udp", metavar="PORT", type=_PORT, help="Send a UDP datagram to that port.")
 @click.option("--icmp", is_flag=True, help="Send a ping (the default).")
 @click.option("--size", metavar="BYTES", type=click.IntRange(28, 65535), help="How large it is, IP header included.")
-@click.option("--ttl", metavar="N", type=click.IntRange(1, 255), default=64, show_default=True, help="Its TTL.")
+@click.option("--ttl", metavar="N", type=click.IntRange(1, 255), help="Its TTL.  [default: its node's]")
 @click.option("--dont-fragment", is_flag=True, help="It must not be taken apart (path MTU discovery).")
 @click.option("--live", is_flag=True, help="Simulate what is in the kernel now, not what was asked for.")
 def trace_command(
@@ -36,7 +36,7 @@ def trace_command(
     udp: int | None,
     icmp: bool,
     size: int | None,
-    ttl: int,
+    ttl: int | None,
     dont_fragment: bool,
     live: bool,
 ) -> int:

@@ -31,6 +31,7 @@ from netlab.kernel.ahead import SettingsAhead, settings_ahead
 from netlab.kernel.decode import LinkRecord
 from netlab.kernel.dumped import Dumped, bridge, end, port
 from netlab.kernel.given import as_made
+from netlab.kernel.listeners import listeners_here
 from netlab.kernel.marks import is_bare, owner
 from netlab.kernel.others import device, forwarding, forwarding_dump, group_of, over_of
 from netlab.kernel.place import Place, born_setting, journey, read_settings, split_setting
@@ -90,6 +91,8 @@ class Reader:
         facts = {key: fact for key, fact in self._reading.facts.items() if stale.isdisjoint(fact.nodes)}
         facts.update(facts_of(fact for fact in self._facts(ahead) if not stale.isdisjoint(fact.nodes)))
         observed = dict(self._observed()) if scope.observe else {}
+        if scope.simulated:
+            observed.update(self._listeners())
         return Reading(facts, self._foreign, observed)
 
     def _note_taken(self, node: Dumped) -> None:
@@ -304,6 +307,13 @@ class Reader:
             else:
                 words = f"of lab {lab!r}" if lab else "not netlab's"
             self._foreign["device", HOST, link.name] = f"a {link.kind or 'device'} {link.name} exists: {words}"
+
+    def _listeners(self) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+        """Give who listens in each node that was looked at."""
+        with journey():
+            for node in self._fresh.values():
+                node.place.visit()
+                yield ("listeners", node.name), {"listeners": listeners_here()}
 
     def _observed(self) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
         for node in self._nodes.values():

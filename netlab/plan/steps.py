@@ -110,7 +110,8 @@ class Reading:
     """What a door found: facts of the lab, things that stand in the way but are not ours, and observations.
 
     `foreign` maps a resource such as ("device", "host", "br0") or ("netns", node) to words that name its owner.
-    `observed` holds state, never planned: by ("device", node, name), a dict of carrier, ifindex, counters and so on.
+    `observed` holds state, never planned: by ("device", node, name), a dict of carrier, ifindex, counters and so on; of
+    what is to be simulated, by ("listeners", node), who listens there.
     """
 
     facts: Facts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Final
 
 from netlab.simulator import input as incoming
@@ -57,11 +58,12 @@ def simulate(
 ) -> Walk:
     """Send a packet from a node, and follow it and every answer to their ends.
 
-    `listeners` are (node, tcp or udp, port). An empty source is chosen as the node's kernel would. `firsts`: the MAC
-    that a device is told first of an address, where several answer and the shortest way is not to decide.
+    `listeners` are (node, tcp or udp, port). An empty source, and a TTL of 0, are chosen as the node's kernel would.
+    `firsts`: the MAC that a device is told first of an address, where several answer and not the shortest way decides.
     """
     walk = Walk(network, _LAYERS, listeners, tells, firsts=firsts or {})
     sender = network.nodes[node]
+    packet = replace(packet, ttl=packet.ttl or sender.ttl(packet.version))
     leg = walk.new_leg(packet, sender, None)
     output.send(walk, sender, packet, leg)
     walk.run()

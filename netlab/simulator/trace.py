@@ -33,19 +33,19 @@ _LONGER6: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is sent: `kind` is icmp, tcp or udp; a size counts the IP header."""
+    """What is sent: `kind` is icmp, tcp or udp; a size counts the IP header; without a TTL it has its node's own."""
 
     kind: str
     destination: str
     port: int = 0
     size: int | None = None
-    ttl: int = 64
+    ttl: int | None = None
     dont_fragment: bool = False
     #: Sent by a raw socket, which makes the checksum itself.
     raw: bool = False
 
     def packet(self) -> Packet:
-        """Give the packet that its sender's kernel would make, but for its source."""
+        """Give the packet that its sender's kernel would make, but for its source, and a TTL that is not said."""
         six = ":" in self.destination
         protocol, message, size = _KINDS[self.kind]
         ports = (_IDENTIFIER, _IDENTIFIER) if self.kind == "icmp" else (_SOURCE_PORT, self.port)
@@ -56,7 +56,7 @@ class Question:
             message=message,
             sport=ports[0],
             dport=ports[1],
-            ttl=self.ttl,
+            ttl=self.ttl or 0,
             size=self.size or size + _LONGER6 * six,
             dont_fragment=self.dont_fragment,
             offloaded=self.kind != "icmp" and not self.raw,

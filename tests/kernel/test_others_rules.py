@@ -7,21 +7,17 @@ One ruleset after the other is loaded in a lab's router, and packets of all kind
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 
 import pytest
 
 from netlab import app
 from netlab.simulator.verdicts import Verdict
-from tests.kernel.stage import PATIENCE, Stage, made_up
+from tests.kernel.listening import CLIENTS, listening
+from tests.kernel.stage import Stage, made_up
 
 pytestmark = pytest.mark.kernel
-
-CLIENTS = Path(__file__).parent / "clients.py"
 
 TEXT = """\
 name: others
@@ -209,23 +205,6 @@ NATS = {
 }
 
 
-@contextmanager
-def listening(stage: Stage) -> Iterator[None]:
-    """Have programs that listen in nodes, for as long as it lasts."""
-    started = []
-    try:
-        for node, ends in LISTENING.items():
-            words = [*stage.enter(node), sys.executable, str(CLIENTS), "listen", *ends]
-            program = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            started.append(program)
-            assert program.stdout is not None
-            assert program.stdout.readline() == "listening\n"
-        yield
-    finally:
-        for program in started:
-            program.communicate(timeout=PATIENCE)  # it ends with its standard input
-
-
 def kernel_says(stage: Stage) -> dict[str, str]:
     for node in ("a", "r", "b"):
         stage.run(node, "ip", "neighbour", "flush", "all")
@@ -249,7 +228,9 @@ def compare(stage: Stage, rulesets: dict[str, str]) -> None:
         for version in (4, 6):  # a neighbour that does not answer is soon given up
             stage.run(node, "sysctl", "-qw", f"net.ipv{version}.neigh.{device}.retrans_time_ms=50")
     silent = 0
-    with listening(stage):
+    with ExitStack() as stack:
+        for node, ends in LISTENING.items():
+            stack.enter_context(listening(stage, node, *ends))
         assert set(kernel_says(stage).values()) == {"reply", "open", "refused", "silence"}, "the lab is as it should be"
         for name, text in rulesets.items():
             stage.sh("r", f"nft -f - <<'END'\nflush ruleset\n{text}\nEND\n")

@@ -10,6 +10,7 @@ from netlab import app
 from netlab.app.tracing import Traced
 from netlab.errors import Problem, UsageError
 from netlab.simulator.verdicts import Verdict
+from tests.kernel.listening import listening
 from tests.kernel.stage import FILE, Stage, made_up
 
 pytestmark = pytest.mark.kernel
@@ -158,3 +159,39 @@ def test_of_several_addresses_the_kernels_choice_is_told(stage: Stage) -> None:
             assert way.packet.source == route["prefsrc"], (change, destination)
             chosen.add(route["prefsrc"])
     assert len(chosen) > 3
+
+
+@made_up
+def test_who_listens_is_read_of_the_nodes_sockets(stage: Stage) -> None:
+    """Whatever the checks of the file expect, whom `check` alone starts a listener for."""
+    stage.apply(f"{TEXT}checks: [tcp: a -> b:80, udp: {{from: a, to: 'b:53', expect: reply}}]\n")
+
+    def answers() -> dict[str, str]:
+        asked = [("tcp", 80), ("tcp", 8080), ("tcp", 81), ("udp", 53), ("udp", 54)]
+        return {
+            f"{kind} {port}": app.trace("tracing", "a", "10.1.0.2", kind=kind, port=port, live=True).trace.answer
+            for kind, port in asked
+        }
+
+    assert set(answers().values()) == {"refused"}
+    assert app.trace("tracing", "a", "10.1.0.2", kind="tcp", port=80).trace.answer == "open", (
+        "as the check will have it"
+    )
+    with listening(stage, "b", "tcp:80", "udp:54"):
+        assert answers() == {
+            "tcp 80": "open",
+            "tcp 8080": "refused",
+            "tcp 81": "refused",
+            "udp 53": "refused",
+            "udp 54": "reply",
+        }
+    assert set(answers().values()) == {"refused"}
+
+
+@made_up
+def test_a_policy_rule_that_says_more_is_told(stage: Stage) -> None:
+    stage.apply(TEXT)
+    assert not live().warnings
+    stage.run("r", "ip", "rule", "add", "ipproto", "icmp", "to", "10.1.0.0/16", "blackhole")
+    (warning,) = live().warnings
+    assert warning.what == "r: the policy rule of priority 32765 says what is not read, and is passed over"

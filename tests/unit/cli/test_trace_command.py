@@ -99,7 +99,7 @@ def test_what_is_asked_for(run: Run, stand: Stand, words: list[str], asked: dict
         return ANSWERED
 
     stand("trace", trace)
-    default = {"kind": "icmp", "port": 0, "size": None, "ttl": 64, "dont_fragment": False, "live": False}
+    default = {"kind": "icmp", "port": 0, "size": None, "ttl": None, "dont_fragment": False, "live": False}
     assert run("trace", "lab", "a", "b:eth0", *words).exit_code == 0
     assert run("trace", "a", "b:eth0", *words).exit_code == 0
     assert seen == [(("lab", "a", "b:eth0"), default | asked), ((None, "a", "b:eth0"), default | asked)]

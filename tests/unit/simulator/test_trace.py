@@ -77,8 +77,18 @@ def test_a_rejection_refuses_a_connection_and_is_an_error_to_a_ping() -> None:
 )
 def test_what_is_sent(question: Question, size: int, protocol: str) -> None:
     packet = question.packet()
-    assert (packet.size, packet.protocol, packet.dport, packet.ttl) == (size, protocol, question.port or 1, 64)
+    assert (packet.size, packet.protocol, packet.dport, packet.ttl) == (size, protocol, question.port or 1, 0)
     assert question.words() == ("ping" if question.kind == "icmp" else f"{question.kind} {question.port}")
+
+
+@pytest.mark.parametrize(
+    ("destination", "setting"), [("10.0.0.2", "net.ipv4.ip_default_ttl"), ("fd00::2", "net.ipv6.conf.all.hop_limit")]
+)
+def test_the_ttl_is_its_nodes_own_unless_it_is_said(destination: str, setting: str) -> None:
+    asking = pair(a=f"sysctls: {{{setting}: 7}}")
+    assert send(asking, "a", destination).legs[0].packet.ttl == 7
+    assert send(asking, "a", destination, ttl=9).legs[0].packet.ttl == 9
+    assert send(pair(), "a", destination).legs[0].packet.ttl == 64
 
 
 def test_of_the_copies_of_a_frame_the_one_that_says_most_ends_it() -> None:
