@@ -15,7 +15,7 @@ from netlab.facts import Key
 from netlab.simulator.compiling import network_of
 from netlab.simulator.network import Network
 from netlab.simulator.simulating import simulate
-from netlab.simulator.targets import address_of, nearest_name
+from netlab.simulator.targets import address_of, literal, nearest_name
 from netlab.simulator.trace import LegTrace, Question, Trace, trace_of
 from netlab.simulator.verdicts import MEANINGS
 
@@ -140,6 +140,10 @@ def trace_in(
     if address is None:
         raise _no_address(network, subject, destination)
     question = Question(kind, address, port, size, ttl, dont_fragment)
+    if size is not None and size < question.least:
+        raise UsageError(
+            f"{size} bytes: the headers alone have {question.least}\n  fix: --size {question.least} or more"
+        )
     found = _followed(network, source, question, subject)
     return Traced(subject.lab, destination, subject.live, found, subject.origin, subject.unread)
 
@@ -180,7 +184,8 @@ def _no_address(network: Network, subject: Subject, destination: str) -> UsageEr
     name, _, device = destination.partition(":")
     node = network.nodes.get(name)
     if node is None:
-        fix = _other_node(network, destination)
+        alone, _, length = destination.partition("/")
+        fix = f"write {alone}" if length and literal(alone) else _other_node(network, destination)
         return UsageError(f"{subject.lab} has no node {destination!r}, and it is no address\n  fix: {fix}")
     if device and device not in node.devices:
         own = ", ".join(other for other in node.devices if other != "lo")

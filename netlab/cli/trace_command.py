@@ -48,7 +48,7 @@ def trace_command(
     from netlab import app
     from netlab.cli.render_trace import trace_text
 
-    if len(words) not in (2, 3):
+    if len(words) not in (2, 3) or (len(words) == 2 and words[0].endswith((".yml", ".yaml"))):
         raise click.UsageError("name a source and a destination\n  fix: netlab trace [LAB|FILE] SRC DST")
     if sum((tcp is not None, udp is not None, icmp)) > 1:
         raise click.UsageError("--tcp, --udp and --icmp: choose one")

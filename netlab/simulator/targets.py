@@ -15,9 +15,9 @@ def address_of(network: Network, source: str, target: str) -> str | None:
 
     None where there is no such name, or it has no address.
     """
-    literal = _literal(target)
-    if literal is not None:
-        return literal
+    said = literal(target)
+    if said is not None:
+        return said
     name, _, device = target.partition(":")
     node = network.nodes.get(name)
     if node is None or (device and device not in node.devices):
@@ -29,7 +29,8 @@ def address_of(network: Network, source: str, target: str) -> str | None:
     return next(reachable, usable[0] if usable else None)
 
 
-def _literal(text: str) -> str | None:
+def literal(text: str) -> str | None:
+    """Give the address that a word is, perhaps in brackets; None of any other."""
     try:
         return str(ip_address(text.strip("[]")))
     except ValueError:

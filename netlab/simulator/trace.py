@@ -29,6 +29,8 @@ _KINDS: Final[Mapping[str, tuple[str, Message, int]]] = {
     "udp": ("udp", "datagram", DATAGRAM_SIZE),
 }
 _LONGER6: Final = 20
+#: The least that each kind takes in IPv4: its headers.
+_LEAST: Final = {"icmp": 28, "tcp": 40, "udp": 28}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,11 @@ class Question:
             dont_fragment=self.dont_fragment,
             offloaded=self.kind != "icmp" and not self.raw,
         )
+
+    @property
+    def least(self) -> int:
+        """The least size that it can have: that of its headers."""
+        return _LEAST[self.kind] + _LONGER6 * (":" in self.destination)
 
     def words(self) -> str:
         return "ping" if self.kind == "icmp" else f"{self.kind} {self.port}"

@@ -148,11 +148,21 @@ def test_delay_and_share_are_seconds_and_a_share(run: Run, file: str) -> None:
     ("words", "fault"),
     [
         (["path.yml"], "name a source and a destination\n  fix: netlab trace [LAB|FILE] SRC DST"),
+        (["path.yml", "client"], "name a source and a destination\n  fix: netlab trace [LAB|FILE] SRC DST"),
         (["path.yml", "client", "server", "router"], "name a source and a destination"),
         ([], "Missing argument '[LAB|FILE] SRC DST'"),
         (["path.yml", "clint", "server"], "path has no node 'clint'\n  fix: write client"),
         (["path.yml", "x", "server"], "path has no node 'x'\n  fix: nodes: host, client, router, server, mute"),
         (["path.yml", "client", "sever"], "path has no node 'sever', and it is no address\n  fix: write server"),
+        (
+            ["path.yml", "client", "10.0.0.2/24"],
+            "and it is no address\n  fix: write 10.0.0.2",
+        ),
+        (
+            ["path.yml", "client", "fd00::2", "--size", "47"],
+            "the headers alone have 48\n  fix: --size 48 or more",
+        ),
+        (["path.yml", "client", "server", "--size", "39", "--tcp", "80"], "39 bytes: the headers alone have 40"),
         (["path.yml", "client", "10.0.0.256"], "path has no node '10.0.0.256', and it is no address"),
         (["path.yml", "client", "mute"], "mute has no address\n  fix: give it one, or name the address that is meant"),
         (["path.yml", "client", "server:eth7"], "server has no device 'eth7'\n  fix: its devices: eth0"),
