@@ -221,7 +221,7 @@ def _error(check: Check, event: Event) -> Iterator[str]:
     elif meaning == "prohibited":
         yield f"a filter or a route of {event.source} prohibits it"
     elif meaning == "ttl-exceeded":
-        yield f"the packets go round in circles: {event.source} was the last to see them"
+        yield f"the packets go round in circles, or farther than their TTL: {event.source} was the last to see them"
     elif meaning == "impossible":
         yield f"{words}: look at the MTUs on the way"
 

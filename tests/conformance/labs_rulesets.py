@@ -18,7 +18,7 @@ from netlab.topology.lab import Lab
 
 #: How many are drawn of each node, and in how many of the nodes.
 _DRAWN, _SHARE = 4, 0.4
-_PORTS: Final = ("22", "53", "80", "443", "5005", "8005", "123", "53-80", "80-8080", "30000-65535")
+_PORTS: Final = ("22", "53", "80", "443", "5005", "8005", "123", "53-80", "80-8080", "20000-65535")
 _ICMP: Final = ("echo-request", "echo-reply", "destination-unreachable", "time-exceeded", "parameter-problem")
 _ICMP6: Final = ("echo-request", "echo-reply", "destination-unreachable", "nd-neighbor-solicit", "nd-neighbor-advert")
 _STATES: Final = ("new", "established", "related", "invalid", "untracked")
