@@ -29,9 +29,7 @@ def route_link_local(nic: Nic) -> None:
     own = nic.link_local
     if own is not None and nic.kind not in ("lo", *_NO_LINK_LOCAL) and nic.up and nic.speaks(6):
         nic.node.addresses.setdefault(own, nic)
-        local, main = _tables(nic)
-        _add(nic, 6, "local", own, 128, local, 0, own)
-        _add(nic, 6, "unicast", own, 64, main, _CONNECTED6, None)
+        _add(nic, 6, "local", own, 128, LOCAL_TABLE, 0, own)
 
 
 #: Kinds that get no link-local address: members of bridges and bonds do get one, if they are up.

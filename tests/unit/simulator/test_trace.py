@@ -91,13 +91,6 @@ def test_the_ttl_is_its_nodes_own_unless_it_is_said(destination: str, setting: s
     assert send(pair(), "a", destination).legs[0].packet.ttl == 64
 
 
-def test_a_link_local_address_is_asked_for_on_the_link() -> None:
-    """Even by a node with a default route (addrconf_add_linklocal); the first of its devices is taken."""
-    found = send(pair(a="gateway: fd00::2"), "a", "fe80::99")
-    assert (found.verdict, found.answer) == (Verdict.NO_NEIGHBOUR, "error")
-    assert any("by fe80::/64 dev eth0" in step.words for step in found.legs[0].steps)
-
-
 def test_of_the_copies_of_a_frame_the_one_that_says_most_ends_it() -> None:
     text = """
 bridges: {lan: {address: none}}
