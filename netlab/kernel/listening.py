@@ -21,6 +21,7 @@ from typing import Final
 
 from netlab.kernel.place import inside
 from netlab.kernel.places import allow_descriptors
+from netlab.kernel.socket import NETLINK_NETFILTER
 from netlab.names import HOST, parse_mark
 from netlab.namespaces.loopback import loopback_alias
 from netlab.namespaces.nodes import NETNS_DIRECTORY, namespace_path, open_path
@@ -29,7 +30,7 @@ from netlab.namespaces.processes import open_process, process_of
 #: include/uapi/linux/rtnetlink.h: RTNLGRP_LINK, NEIGH, TC, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE,
 #: IPV6_RULE, IPV4_NETCONF, IPV6_NETCONF, NSID.
 _GROUPS: Final = (1, 3, 4, 5, 7, 8, 9, 11, 19, 24, 25, 28)
-_NETLINK_NETFILTER, _NFNLGRP_NFTABLES = 12, 7
+_NFNLGRP_NFTABLES: Final = 7
 #: SCM_MAX_FD is 253 (include/net/scm.h).
 _A_MESSAGE: Final = 250
 #: Bytes of the labels that go with as many.
@@ -99,7 +100,7 @@ def _nodes(interest: Interest) -> Iterable[tuple[Label, int]]:
 def _sockets(interest: Interest, node: str) -> Sequence[int]:
     opened = [_socket(socket.NETLINK_ROUTE, _GROUPS)]
     if node in interest.chains:
-        opened.append(_socket(_NETLINK_NETFILTER, (_NFNLGRP_NFTABLES,)))
+        opened.append(_socket(NETLINK_NETFILTER, (_NFNLGRP_NFTABLES,)))
     return opened
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from netlab.kernel import codec
 from netlab.kernel.decode import link
-from netlab.kernel.socket import RouteSocket
+from netlab.kernel.socket import NETLINK_NETFILTER, RouteSocket
 from tests.conformance.path_mtus import forget_path_mtus
 from tests.conformance.visiting import visiting
 
@@ -26,7 +26,7 @@ _PERMANENT, _NOARP = 0x80, 0x40
 _NTF_SELF = 2
 _NLM_F_BULK = 0x200
 _U16: Final = struct.Struct("=H")
-_NETLINK_NETFILTER, _DELETE_CONNECTIONS = 12, 1 << 8 | 2
+_DELETE_CONNECTIONS = 1 << 8 | 2
 
 
 def forget(lab: str, nodes: Sequence[str]) -> None:
@@ -50,7 +50,7 @@ def _forget_here() -> None:
     with suppress(OSError), open("/proc/sys/net/ipv4/route/flush", "w") as flush:
         flush.write("1")
     with suppress(OSError):  # a kernel, or a namespace, that tracks no connections
-        connections = RouteSocket.opened(_NETLINK_NETFILTER)
+        connections = RouteSocket.opened(NETLINK_NETFILTER)
         try:
             connections.send([(_DELETE_CONNECTIONS, codec.NLM_F_REQUEST, bytes(4))], lambda _, number: True)
         finally:

@@ -39,7 +39,7 @@ def payload(protocol: str, field: str) -> Json:
 
 
 def read(told: Sequence[Json], text: str = "", version: int | None = None) -> list[Chain]:
-    """Read a ruleset; `version` is that of the rule of chain c in table `ip t`, where nft does not tell it."""
+    """Read a ruleset; `version` is that of the rule of handle 1 in table `inet t`, where nft does not tell it."""
     return other_chains("r", told, text, "netlab-lab", {} if version is None else {("inet", "t", 1): version})
 
 
